@@ -1,0 +1,37 @@
+"""Stage `baseline`: score an interpolation, which needs no training."""
+
+from pathlib import Path
+from typing import Literal
+
+from pipeline.stage import start
+from srlab.params import load_params
+
+
+def main(
+    method: Literal["nearest", "bicubic"], images: Path, metrics: Path, table: Path, pictures: Path
+) -> None:
+    """Score METHOD on IMAGES; write means to METRICS, rows to TABLE, results to PICTURES."""
+    params = load_params()
+    from srlab.data.raw import select_datasets
+    from srlab.evaluation import evaluate, write_scores
+    from srlab.inference.upscalers import Interpolation
+    from srlab.provenance import git_commit
+
+    scores = evaluate(
+        lambda protocol: Interpolation(protocol.kernel if method == "bicubic" else method),
+        params.evaluate,
+        select_datasets(images, params.data.test),
+        pictures,
+    )
+    made_by = {
+        "weights_sha256": None,
+        "params_sha256": params.evaluate.fingerprint(),
+        "data_sha256": None,
+        "git_commit": git_commit(),
+        "mlflow_run_id": None,
+    }
+    write_scores(scores, made_by, metrics, table)
+
+
+if __name__ == "__main__":
+    start(main)

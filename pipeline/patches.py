@@ -1,0 +1,34 @@
+"""Stage `patches`: cut, degrade and pack the training images for one network."""
+
+import json
+from pathlib import Path
+
+from pipeline.stage import start
+from srlab.params import load_params
+
+PAPER_PATCHES = 129_518
+"""31x31 patches of T91, BSDS200 and General100 together, as Lal & Javid count them."""
+
+
+def main(network: str, images: Path, output: Path, metrics: Path) -> None:
+    """Pack the patches for NETWORK from IMAGES into OUTPUT and their numbers into METRICS."""
+    params = load_params()
+    from srlab.data.patches import cut
+    from srlab.data.raw import select_datasets
+
+    index = cut(
+        getattr(params.patches, network), select_datasets(images, params.data.train), output
+    )
+    counts = {name: dataset["patches_of_all_images"] for name, dataset in index["datasets"].items()}
+    metrics.parent.mkdir(parents=True, exist_ok=True)
+    summary = {
+        "patches": index["patches"],
+        "patches_of_all_images": counts,
+        "patches_in_the_paper": PAPER_PATCHES,
+    }
+    metrics.write_text(json.dumps(summary, indent=2) + "\n")
+    print(f"{network}: {index['patches']} patches; of all images, held out or not: {counts}")
+
+
+if __name__ == "__main__":
+    start(main)

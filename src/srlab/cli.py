@@ -1,0 +1,66 @@
+"""The command `srlab`."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from srlab.errors import SrlabError
+
+app = typer.Typer(no_args_is_help=True, help="MemNet and SRGAN for single-image super-resolution.")
+params_app = typer.Typer(no_args_is_help=True, help="Check and switch params.yaml.")
+datasets_app = typer.Typer(no_args_is_help=True, help="The catalog of datasets.")
+app.add_typer(params_app, name="params")
+app.add_typer(datasets_app, name="datasets")
+
+
+def main() -> None:
+    """Run the command line; bad input ends in one line and exit code 2."""
+    try:
+        app()
+    except SrlabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@params_app.command()
+def check(path: Annotated[Path, typer.Argument()] = Path("params.yaml")) -> None:
+    """Refuse unknown keys, wrong types and impossible combinations."""
+    from srlab.params import load_params
+
+    load_params(path)
+    print(f"{path}: good")
+
+
+@params_app.command()
+def use(profile: str) -> None:
+    """Write params.yaml from profiles/PROFILE.yaml: quick, smoke, paper."""
+    from srlab.params import load_params
+
+    source = Path("profiles") / f"{profile}.yaml"
+    if not source.is_file():
+        known = ", ".join(sorted(path.stem for path in Path("profiles").glob("*.yaml")))
+        raise SrlabError(f"{source}: no such profile; known: {known or 'none in this folder'}")
+    load_params(source)
+    shutil.copyfile(source, "params.yaml")
+    print(f"params.yaml is now {source}; run: dvc repro")
+
+
+@params_app.command()
+def schema() -> None:
+    """Print the JSON schema of params.yaml, for editors."""
+    from srlab.params import Params
+
+    print(json.dumps(Params.model_json_schema(), indent=2))
+
+
+@datasets_app.command()
+def describe(folder: Path) -> None:
+    """Print the `images` of a catalog entry for the images in FOLDER."""
+    from srlab.data.images import list_images, pixel_hash, read_pixels
+
+    for path in list_images(folder):
+        print(f'    "{path.stem}": [{pixel_hash(read_pixels(path))}]')

@@ -1,0 +1,188 @@
+"""Training patches: cut from images in a grid, degraded, and packed into memory maps.
+
+A folder of packed patches holds
+    index.json              what is in it, with the SHA-256 of every tensor
+    hr.npy                  (N, C, P, P) uint8, the patches
+    x{scale}_{kernel}.npy   (N, C, p, p) uint8, what the network sees of them
+    validation/*.png        the images held out for validation, cut to their middle
+
+Thousands of small files would cost DVC sixteen times the time of one large one. Images pass
+through one at a time: memory does not grow with their number.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srlab.data.color import luma, quantize
+from srlab.data.images import (
+    list_images,
+    read_pixels,
+    read_size,
+    to_pixels,
+    to_tensor,
+    write_png,
+)
+from srlab.data.kernels import Kernel
+from srlab.data.resample import resample
+from srlab.errors import SrlabError
+from srlab.params import PatchParams
+
+
+def cut(params: PatchParams, folders: list[Path], output: Path) -> dict:
+    """Cut, degrade and pack the images of some datasets.
+
+    Args:
+        params: grid, scales, degradations.
+        folders: one folder of images per dataset; its name is the dataset's.
+        output: an empty or missing folder, see the module's docstring.
+
+    Returns:
+        The index: settings, counts per dataset, hashes.
+
+    Raises:
+        SrlabError: no image is as large as a patch, or an image does not decode.
+    """
+    (output / "validation").mkdir(parents=True, exist_ok=True)
+    datasets: dict[str, dict] = {}
+    jobs: list[Path] = []
+    for folder in folders:
+        paths = list_images(folder)
+        held_out = held_out_images(paths, params.validation_images)
+        counts = {path: _grid_count(read_size(path), params) for path in paths}
+        datasets[folder.name] = {
+            "images": len(paths),
+            "held_out": [path.stem for path in held_out],
+            "patches_of_all_images": sum(counts.values()),
+            "patches": sum(counts[path] for path in paths if path not in held_out),
+        }
+        for path in held_out:
+            _write_validation(params, path, output / "validation" / f"{folder.name}_{path.stem}.png")
+        jobs += [path for path in paths if path not in held_out and counts[path]]
+    total = sum(dataset["patches"] for dataset in datasets.values())
+    if total == 0:
+        raise SrlabError(
+            f"patches: no image of {', '.join(datasets)} is as large as a patch of "
+            f"{params.size}x{params.size}; lower patches.*.size or add a dataset to data.train"
+        )
+    hashes = _pack(params, jobs, total, output)
+    index = {
+        "settings": params.model_dump(mode="json"),
+        "patches": total,
+        "datasets": datasets,
+        "sha256": hashes,
+    }
+    (output / "index.json").write_text(json.dumps(index, indent=2) + "\n")
+    return index
+
+
+def grid(height: int, width: int, *, size: int, stride: int) -> Iterator[tuple[int, int]]:
+    """Upper left corners (y, x) of all whole patches, in steps of the stride."""
+    for y in range(0, height - size + 1, stride):
+        for x in range(0, width - size + 1, stride):
+            yield y, x
+
+
+def held_out_images(paths: list[Path], count: int) -> list[Path]:
+    """`count` of the images, evenly spread over the sorted names; never more than half of them."""
+    count = min(count, len(paths) // 2)
+    return [paths[int((index + 0.5) * len(paths) / count)] for index in range(count)]
+
+
+def degrade(hr: Tensor, *, scale: int, kernel: Kernel, enlarged: bool) -> Tensor:
+    """What a network sees of an image: shrunk by the scale and, for MemNet, enlarged again.
+
+    (N, C, H, W) -> (N, C, ceil(H / scale), ceil(W / scale)), or (N, C, H, W) if enlarged, which is
+    always done with MATLAB's bicubic. Not rounded, as in the protocol `y`.
+    """
+    lr = resample(hr, scale=1 / scale, kernel=kernel)
+    return resample(lr, scale=scale, size=(hr.shape[-2], hr.shape[-1])) if enlarged else lr
+
+
+def tensor_name(scale: int, kernel: Kernel) -> str:
+    """The name of the packed tensor that holds one degradation."""
+    return f"x{scale}_{kernel}"
+
+
+def patch_pairs(params: PatchParams, hr: Tensor) -> dict[str, Tensor]:
+    """All patches of one image (1, C, H, W), and each degradation of them, by tensor name.
+
+    With `degrade: whole_image` the image is degraded whole and cut in step, so that a patch's
+    border knows its surroundings, as a network does that is applied to whole images. With
+    `degrade: patch` each patch is degraded alone, as Lal & Javid do.
+    """
+    corners = list(grid(hr.shape[-2], hr.shape[-1], size=params.size, stride=params.stride))
+    patches = _crop(hr, corners, params.size)
+    pairs = {"hr": patches}
+    for scale in params.scales:
+        for kernel in params.degradations:
+            if params.degrade == "patch":
+                seen = degrade(patches, scale=scale, kernel=kernel, enlarged=params.enlarged)
+            else:
+                whole = degrade(hr, scale=scale, kernel=kernel, enlarged=params.enlarged)
+                step = 1 if params.enlarged else scale
+                lr_corners = [(y // step, x // step) for y, x in corners]
+                seen = _crop(whole, lr_corners, params.size // step)
+            pairs[tensor_name(scale, kernel)] = seen
+    return pairs
+
+
+def prepare(params: PatchParams, pixels: np.ndarray) -> Tensor:
+    """Decoded pixels -> float32 (1, C, H, W): 8-bit luma, or RGB with grey repeated."""
+    image = to_tensor(pixels)
+    if params.channels == "luma":
+        return quantize(luma(image))
+    return image.expand(1, 3, -1, -1)
+
+
+def _crop(image: Tensor, corners: list[tuple[int, int]], size: int) -> Tensor:
+    return torch.cat([image[..., y : y + size, x : x + size] for y, x in corners])
+
+
+def _grid_count(size: tuple[int, int], params: PatchParams) -> int:
+    return sum(1 for _ in grid(*size, size=params.size, stride=params.stride))
+
+
+def _write_validation(params: PatchParams, path: Path, output: Path) -> None:
+    image = prepare(params, read_pixels(path))
+    height, width = image.shape[-2:]
+    side = params.validation_crop
+    top, left = max(0, height - side) // 2, max(0, width - side) // 2
+    write_png(output, to_pixels(image[..., top : top + side, left : left + side]))
+
+
+def _pack(params: PatchParams, paths: list[Path], total: int, output: Path) -> dict[str, str]:
+    """Write every tensor image by image; return the hashes by tensor name."""
+    writers: dict[str, _TensorWriter] = {}
+    try:
+        for path in paths:
+            for name, patches in patch_pairs(params, prepare(params, read_pixels(path))).items():
+                if name not in writers:
+                    shape = (total, *patches.shape[1:])
+                    writers[name] = _TensorWriter((output / f"{name}.npy").open("wb"), shape)
+                writers[name].write(patches)
+    finally:
+        for writer in writers.values():
+            writer.file.close()
+    return {name: writer.digest.hexdigest() for name, writer in writers.items()}
+
+
+class _TensorWriter:
+    """Appends uint8 patches to a .npy file whose final shape is known, hashing them."""
+
+    def __init__(self, file: BinaryIO, shape: tuple[int, ...]) -> None:
+        self.file = file
+        self.digest = hashlib.sha256()
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+
+    def write(self, patches: Tensor) -> None:
+        data = patches.clamp(0, 1).mul(255).round().byte().contiguous().numpy().tobytes()
+        self.file.write(data)
+        self.digest.update(data)

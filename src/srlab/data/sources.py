@@ -1,0 +1,105 @@
+"""Where a dataset's images can be read from: mirrors, archives, installed packages.
+
+Every source yields (name, content) of the image files that it has, and raises `SourceError` with
+one line when it cannot.
+"""
+
+import importlib.util
+import logging
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pooch
+import requests
+
+from srlab.data.catalog import ArchiveSource, Dataset, PackageSource
+from srlab.data.images import SUFFIXES
+
+Files = Iterator[tuple[str, bytes]]
+
+_ATTEMPTS_AFTER_THE_FIRST = 3
+_SECONDS_TO_ANSWER = 30
+_LARGEST_FILE = 256 * 2**20
+
+
+class SourceError(Exception):
+    """A source cannot give its files; the message says why."""
+
+
+def from_folder(folder: Path) -> Files:
+    """Every image file directly in a folder."""
+    if not folder.is_dir():
+        raise SourceError("no such folder")
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES:
+            yield path.name, path.read_bytes()
+
+
+def from_mirror_url(url: str, name: str, dataset: Dataset, downloads: Path) -> Files:
+    """The images that the catalog names, below the URL of a mirror."""
+    if dataset.images is None:
+        raise SourceError("the catalog has no names to ask a web mirror for; use a folder")
+    for image in dataset.images:
+        path = _download(f"{url.rstrip('/')}/datasets/{name}/{image}.png", downloads / name)
+        yield path.name, path.read_bytes()
+
+
+def from_archive(source: ArchiveSource, downloads: Path) -> Files:
+    """The image files in one folder of a zip archive on the web.
+
+    The archive stays among the downloads, since several datasets come in one; a damaged one is
+    removed, so that the next attempt fetches it anew.
+    """
+    path = _download(source.url, downloads)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                name = PurePosixPath(member.filename.replace("\\", "/"))
+                if name.is_absolute() or ".." in name.parts:
+                    raise SourceError(f"its member {member.filename!r} points outside; not trusted")
+                if name.parent.name != source.folder or name.suffix.lower() not in SUFFIXES:
+                    continue
+                if member.file_size > _LARGEST_FILE:
+                    raise SourceError(f"its member {member.filename!r} is too large for an image")
+                yield name.name, archive.read(member)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        path.unlink(missing_ok=True)
+        raise SourceError(f"the archive is damaged ({error}) and was removed") from error
+    except SourceError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def from_package(source: PackageSource) -> Files:
+    """Files that an installed package carries."""
+    spec = importlib.util.find_spec(source.package)
+    if spec is None or not spec.submodule_search_locations:
+        raise SourceError(f"the package {source.package} is not installed")
+    folder = Path(spec.submodule_search_locations[0])
+    for file in source.files:
+        path = folder / file
+        if not path.is_file():
+            raise SourceError(f"the installed {source.package} does not carry {file}")
+        yield path.name, path.read_bytes()
+
+
+def _download(url: str, folder: Path) -> Path:
+    """Fetch a URL into a folder unless it is there; retried with growing pauses."""
+    logging.getLogger("pooch").setLevel(logging.WARNING)
+    name = url.rpartition("/")[2]
+    store = pooch.create(
+        path=folder,
+        base_url="",
+        registry={name: None},
+        urls={name: url},
+        retry_if_failed=_ATTEMPTS_AFTER_THE_FIRST,
+    )
+    downloader = pooch.HTTPDownloader(progressbar=True, timeout=_SECONDS_TO_ANSWER)
+    try:
+        return Path(store.fetch(name, downloader=downloader))
+    except (requests.RequestException, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SourceError(
+            f"cannot be fetched after {_ATTEMPTS_AFTER_THE_FIRST + 1} attempts ({reason})"
+        ) from error

@@ -1,0 +1,128 @@
+"""A method over benchmarks: per-image scores, then their means."""
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from srlab.data.images import list_images, read_pixels, to_pixels, to_tensor, write_png
+from srlab.inference.upscalers import Upscaler
+from srlab.metrics.protocols import PROTOCOLS, Protocol, ProtocolName
+from srlab.metrics.psnr import psnr
+from srlab.metrics.ssim import ssim
+from srlab.params import EvaluateParams
+
+PICTURES: ProtocolName = "y_rgb8"
+"""The protocol whose results are saved as pictures: 8-bit RGB in and out, as people see them."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One image under one protocol at one scale; None where a metric was not computed."""
+
+    protocol: str
+    dataset: str
+    scale: int
+    image: str
+    psnr: float | None
+    ssim: float | None
+    alex: float | None = None
+    lpips: float | None = None
+
+
+METRICS = ("psnr", "ssim", "alex", "lpips")
+
+
+def evaluate(
+    upscaler_of: Callable[[Protocol], Upscaler],
+    params: EvaluateParams,
+    folders: list[Path],
+    pictures: Path,
+) -> list[Score]:
+    """Score a method on every image of some datasets.
+
+    Args:
+        upscaler_of: the method under a protocol. (The bicubic baseline differs between them.)
+        params: protocols and scales.
+        folders: one folder of images per dataset; its name is the dataset's.
+        pictures: results go to `{dataset}/x{scale}/{image}.png` in here.
+
+    Raises:
+        SrlabError: an image does not decode.
+    """
+    return list(_scores(upscaler_of, params, folders, pictures))
+
+
+def _scores(
+    upscaler_of: Callable[[Protocol], Upscaler],
+    params: EvaluateParams,
+    folders: list[Path],
+    pictures: Path,
+) -> Iterator[Score]:
+    for folder in folders:
+        for path in list_images(folder):
+            image = to_tensor(read_pixels(path))
+            for name in params.protocols:
+                protocol = PROTOCOLS[name]
+                upscale = upscaler_of(protocol)
+                for scale in params.scales:
+                    lr, hr = protocol.pair(image, scale)
+                    sr = upscale(lr, scale)
+                    if name == PICTURES:
+                        target = pictures / folder.name / f"x{scale}"
+                        target.mkdir(parents=True, exist_ok=True)
+                        write_png(target / f"{path.stem}.png", to_pixels(sr))
+                    a, b = protocol.comparable(sr, scale), protocol.comparable(hr, scale)
+                    yield Score(
+                        protocol=name,
+                        dataset=folder.name,
+                        scale=scale,
+                        image=path.stem,
+                        psnr=_finite(psnr(a, b)),
+                        ssim=_finite(ssim(a, b)),
+                    )
+
+
+def _finite(value: torch.Tensor) -> float | None:
+    number = value.item()
+    return number if math.isfinite(number) else None
+
+
+def means(scores: list[Score]) -> dict[str, Any]:
+    """{protocol: {dataset: {"x2": {"psnr": ..., ...}}}}: the mean over images of each metric.
+
+    None where a metric is missing for one of the images.
+    """
+    groups: dict[tuple[str, str, int], list[Score]] = {}
+    for score in scores:
+        groups.setdefault((score.protocol, score.dataset, score.scale), []).append(score)
+    tree: dict[str, Any] = {}
+    for (protocol, dataset, scale), group in groups.items():
+        cell = {metric: _mean([getattr(score, metric) for score in group]) for metric in METRICS}
+        tree.setdefault(protocol, {}).setdefault(dataset, {})[f"x{scale}"] = cell
+    return tree
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(sum(known) / len(known), 6) if len(known) == len(values) else None
+
+
+def write_scores(scores: list[Score], made_by: dict[str, Any], metrics: Path, table: Path) -> None:
+    """The means with what made them as JSON, and a row per image as CSV."""
+    for path in (metrics, table):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    metrics.write_text(json.dumps({**means(scores), "made_by": made_by}, indent=2) + "\n")
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Score)], lineterminator="\n")
+        writer.writeheader()
+        for score in scores:
+            row = asdict(score)
+            for metric in METRICS:
+                row[metric] = "" if row[metric] is None else f"{row[metric]:.6f}"
+            writer.writerow(row)

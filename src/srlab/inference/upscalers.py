@@ -1,0 +1,62 @@
+"""From a low-resolution image to a high-resolution one: the border that every method shares.
+
+An upscaler takes lr (N, C, h, w) in [0, 1], C = 1 (grey or luma) or 3 (RGB), and a scale s, and
+gives sr (N, C, s*h, s*w) in [0, 1]. Clamping happens here and nowhere else.
+"""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from srlab.data.color import rgb_to_ycbcr, ycbcr_to_rgb
+from srlab.data.kernels import Kernel
+from srlab.data.resample import resample
+
+
+class Upscaler(Protocol):
+    """What scales an image up."""
+
+    def __call__(self, lr: Tensor, scale: int) -> Tensor: ...
+
+
+class Interpolation:
+    """Resampling with a kernel: the baselines."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def __call__(self, lr: Tensor, scale: int) -> Tensor:
+        return resample(lr, scale=scale, kernel=self._kernel).clamp(0, 1)
+
+
+class EnlargedLuma:
+    """A network that refines the bicubically enlarged luma, such as MemNet.
+
+    Cb and Cr are enlarged bicubically.
+
+    Args:
+        network: (N, 1, H, W) -> (N, 1, H, W).
+        device: where it computes.
+        bf16: compute in bf16.
+    """
+
+    def __init__(self, network: nn.Module, *, device: str = "cpu", bf16: bool = False) -> None:
+        self._network = network.to(device, memory_format=torch.channels_last).eval()
+        self._device = device
+        self._bf16 = bf16
+
+    @torch.inference_mode()
+    def __call__(self, lr: Tensor, scale: int) -> Tensor:
+        enlarged = resample(lr, scale=scale)
+        if lr.shape[1] == 1:
+            return self._refine(enlarged).clamp(0, 1)
+        ycbcr = rgb_to_ycbcr(enlarged)
+        ycbcr[:, :1] = self._refine(ycbcr[:, :1])
+        return ycbcr_to_rgb(ycbcr).clamp(0, 1)
+
+    def _refine(self, enlarged: Tensor) -> Tensor:
+        seen = enlarged.to(self._device, torch.float32).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self._device, torch.bfloat16, enabled=self._bf16):
+            refined = self._network(seen)
+        return refined.to(enlarged)

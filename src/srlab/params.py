@@ -1,0 +1,347 @@
+"""The hyperparameters: typed, strict and frozen models of params.yaml.
+
+Every section belongs to a stage; a function receives its own section, never the whole tree.
+Unknown keys, wrong types and impossible combinations are refused in one line that says where,
+what was found, what is allowed, and the nearest valid name. Nothing heavy is imported here, so
+that a mistake costs a stage less than a second.
+"""
+
+import difflib
+import hashlib
+import re
+import types
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from srlab.data.kernels import Kernel
+from srlab.errors import SrlabError
+from srlab.strict_yaml import read_yaml
+
+DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+Scale = Literal[2, 3, 4]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of params.yaml."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the values, the same for the same values in whatever order and notation."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+class TrainerParams(Section):
+    """Where and how every network is trained."""
+
+    seed: int = Field(ge=0)
+    """Seed of the initial weights and of everything that is drawn at random."""
+
+    accelerator: Literal["auto", "cpu", "cuda", "mps"]
+    """auto: a GPU where there is one."""
+
+    precision: Literal["auto", "float32", "bf16"]
+    """auto: bf16 where the processor or GPU computes in it, else float32."""
+
+    workers: int = Field(ge=0)
+    """Processes that prepare batches ahead of the training; 0 prepares them in its own process."""
+
+    channels_last: bool
+    """Memory layout of images; faster than the default on CPUs with bf16 and on recent GPUs."""
+
+    compile: bool
+    """Compile the network with torch.compile."""
+
+
+class DataParams(Section):
+    """Which datasets of data/datasets.yaml are used for what."""
+
+    train: list[DatasetName] = Field(min_length=1)
+    """Datasets that the training patches and the held-out validation images come from."""
+
+    test: list[DatasetName] = Field(min_length=1)
+    """Datasets that every method is scored on."""
+
+    @model_validator(mode="after")
+    def _no_leak(self) -> "DataParams":
+        for name, values in (("train", self.train), ("test", self.test)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} names a dataset twice: {values}")
+        if both := sorted(set(self.train) & set(self.test)):
+            raise ValueError(f"{', '.join(both)} cannot be in train and in test: scores would lie")
+        return self
+
+
+class PatchParams(Section):
+    """How the patches for one network are cut."""
+
+    channels: Literal["luma", "rgb"]
+    """luma: the 8-bit Y (BT.601, 16 to 235); grey images as they are. rgb: grey is repeated."""
+
+    size: int = Field(ge=8)
+    """Side of a patch in high-resolution pixels."""
+
+    stride: int = Field(ge=1)
+    """Distance between the patches of the grid in high-resolution pixels."""
+
+    scales: list[Scale] = Field(min_length=1)
+    """Factors that patches are degraded by; one is drawn at random for each patch and step."""
+
+    degradations: list[Kernel] = Field(min_length=1)
+    """Kernels that the low-resolution image is made with; drawn at random like the factor."""
+
+    degrade: Literal["whole_image", "patch"]
+    """Degrade the image and cut in step, or degrade each patch alone (Lal & Javid)."""
+
+    enlarged: bool
+    """Pack the low-resolution patch enlarged to the patch's own size, as MemNet wants it."""
+
+    validation_images: int = Field(ge=0)
+    """Images of each training dataset that are held out to validate on."""
+
+    validation_crop: int = Field(ge=48)
+    """Validation images are cut to at most this side around their middle."""
+
+    @model_validator(mode="after")
+    def _aligned(self) -> "PatchParams":
+        for name, values in (("scales", self.scales), ("degradations", self.degradations)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} names a value twice: {values}")
+        if self.enlarged:
+            return self
+        for scale in self.scales:
+            for name in ("size", "stride"):
+                if getattr(self, name) % scale:
+                    raise ValueError(
+                        f"{name} {getattr(self, name)} is not a multiple of scale {scale}, as it "
+                        "must be where low-resolution patches are cut in step (enlarged: false)"
+                    )
+        return self
+
+
+class PatchesParams(Section):
+    """Patches, one set for each network."""
+
+    memnet: PatchParams
+    """Patches that MemNet is trained on."""
+
+
+class OptimizerParams(Section):
+    """The optimizer."""
+
+    name: Literal["sgd", "adamw"]
+    """sgd with momentum (Lal & Javid), or adamw (Loshchilov & Hutter 2019)."""
+
+    learning_rate: Positive
+    """The step size that the schedule starts from."""
+
+    momentum: Share
+    """Momentum of sgd; the first beta of adamw."""
+
+    weight_decay: float = Field(ge=0, allow_inf_nan=False)
+    """Weight decay; of weights with two or more dimensions only, in adamw."""
+
+    clip_norm: Positive | None
+    """Upper bound of the gradient's norm; null does not clip."""
+
+
+class ScheduleParams(Section):
+    """How the learning rate falls."""
+
+    name: Literal["step", "cosine", "linear"]
+    """step: divided every so many epochs (Lal & Javid). cosine, linear: down to zero at the end."""
+
+    warmup: Share
+    """Share of the budget in which the learning rate rises from zero."""
+
+    step_epochs: int = Field(ge=1)
+    """Epochs after which `step` divides the learning rate."""
+
+    step_factor: float = Field(gt=1, allow_inf_nan=False)
+    """What `step` divides the learning rate by."""
+
+
+class BudgetParams(Section):
+    """How long to train; exactly one of the three."""
+
+    epochs: int | None = Field(ge=1)
+    """Passes over all patches."""
+
+    steps: int | None = Field(ge=1)
+    """Optimizer steps."""
+
+    minutes: Positive | None
+    """Wall time. For studies only: it depends on the machine, so such a run cannot be repeated."""
+
+    @model_validator(mode="after")
+    def _one(self) -> "BudgetParams":
+        given = {k: v for k, v in self.model_dump().items() if v is not None}
+        if len(given) != 1:
+            raise ValueError(f"exactly one of epochs, steps, minutes must be set, not {given}")
+        return self
+
+
+class MemNetParams(Section):
+    """MemNet: the network and its training."""
+
+    memory_blocks: int = Field(ge=1)
+    """m of MmRr."""
+
+    residual_units: int = Field(ge=1)
+    """r of MmRr."""
+
+    features: int = Field(ge=1)
+    """Feature maps of every layer; 64 in the paper."""
+
+    gate_kernel: Literal[1, 3]
+    """Size of the gates' convolutions: 1 as the paper says, 3 as its parameter count says."""
+
+    share_weights: bool
+    """Residual units of a memory block share their convolutions (Tai et al. 2017)."""
+
+    supervision: Literal["single", "multi"]
+    """multi: every memory is reconstructed, supervised and averaged with learnt weights."""
+
+    loss: Literal["half_sum_squared", "mse", "l1"]
+    """half_sum_squared is the paper's: 1 / (2 * batch) times the summed squared error."""
+
+    batch: int = Field(ge=1)
+    """Patches in a step, over all devices."""
+
+    augment: bool
+    """Draw one of the eight flips and rotations for each patch."""
+
+    optimizer: OptimizerParams
+    """The optimizer."""
+
+    schedule: ScheduleParams
+    """The learning rate's course."""
+
+    budget: BudgetParams
+    """How long to train."""
+
+    ema_decay: Share
+    """Decay per step of the running average of the weights, which is what is kept; 0 keeps none."""
+
+    validations: int = Field(ge=1)
+    """How often to validate within the budget, evenly spread; the best weights are kept."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> "MemNetParams":
+        if self.schedule.name == "step" and self.budget.epochs is None:
+            raise ValueError("schedule.name step counts epochs, so budget.epochs must be set")
+        return self
+
+
+class EvaluateParams(Section):
+    """What every method is scored on."""
+
+    scales: list[Scale] = Field(min_length=1)
+    """Enlargement factors."""
+
+    protocols: list[Literal["y", "y_rgb8", "paper"]] = Field(min_length=1)
+    """How numbers are made, see the README."""
+
+
+class ReportParams(Section):
+    """The comparison pictures."""
+
+    scale: Scale
+    """Factor of the pictures."""
+
+    crop: int = Field(ge=16)
+    """Side of the zoomed crop in high-resolution pixels."""
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    trainer: TrainerParams
+    data: DataParams
+    patches: PatchesParams
+    memnet: MemNetParams
+    evaluate: EvaluateParams
+    report: ReportParams
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Params":
+        patches = self.patches.memnet
+        if patches.channels != "luma" or not patches.enlarged:
+            raise ValueError("patches.memnet must be channels: luma, enlarged: true (MemNet's input)")
+        if self.report.scale not in self.evaluate.scales:
+            raise ValueError(
+                f"report.scale {self.report.scale} is not one of evaluate.scales "
+                f"{self.evaluate.scales}: there would be nothing to show"
+            )
+        return self
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check a params file.
+
+    Raises:
+        SrlabError: the file is missing, is no YAML, or does not say what `Params` asks for; one
+            line for each mistake.
+    """
+    return parse_params(read_yaml(path), source=str(path))
+
+
+def parse_params(tree: Any, *, source: str) -> Params:
+    """Check a tree of plain values; `source` stands at the head of each complaint."""
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        raise SrlabError("\n".join(_complaints(error, source))) from None
+
+
+def _complaints(error: ValidationError, source: str) -> list[str]:
+    lines = []
+    for detail in error.errors():
+        location = detail["loc"]
+        where = ".".join(str(part) for part in location)
+        at = f"{source}: {where}" if where else source
+        valid = _valid_names(location[:-1])
+        match detail["type"]:
+            case "extra_forbidden":
+                near = difflib.get_close_matches(str(location[-1]), valid, n=1)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                lines.append(f"{at}: unknown key; {hint}allowed: {', '.join(valid)}")
+            case "missing":
+                lines.append(f"{at}: missing; it must be set, see params.schema.json")
+            case "value_error":
+                lines.append(f"{at}: {detail['msg'].removeprefix('Value error, ')}")
+            case kind:
+                value = detail["input"]
+                message = detail["msg"][0].lower() + detail["msg"][1:]
+                hint = ""
+                if kind == "literal_error" and isinstance(value, str):
+                    options = re.findall(r"'([^']+)'", detail["ctx"]["expected"])
+                    if near := difflib.get_close_matches(value, options, n=1):
+                        hint = f"; did you mean {near[0]!r}?"
+                lines.append(f"{at}: {message}, found {value!r} ({type(value).__name__}){hint}")
+    return lines
+
+
+def _valid_names(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the section at a location may have."""
+    section: Any = Params
+    for part in location:
+        field = section.model_fields.get(part) if _is_section(section) else None
+        section = _strip_optional(field.annotation) if field else None
+    return list(section.model_fields) if _is_section(section) else []
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def _strip_optional(kind: Any) -> Any:
+    if get_origin(kind) in (Union, types.UnionType):
+        return next(option for option in get_args(kind) if option is not type(None))
+    return kind

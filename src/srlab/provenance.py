@@ -1,0 +1,28 @@
+"""What a result was made by: commit, and hashes of files."""
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+
+def git_commit() -> str | None:
+    """The commit of the code that runs, with `+changes` where the work tree differs from it.
+
+    None outside a git checkout.
+    """
+    try:
+        head = _git("rev-parse", "HEAD")
+        return head + ("+changes" if _git("status", "--porcelain", "-uno", "--", "src") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _git(*arguments: str) -> str:
+    output = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True)
+    return output.stdout.strip()

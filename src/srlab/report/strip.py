@@ -1,0 +1,146 @@
+"""Comparison strips: lr, every method and hr side by side, with a zoomed crop."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from srlab.data.images import (
+    crop_to_multiple,
+    list_images,
+    read_pixels,
+    to_pixels,
+    to_tensor,
+    write_png,
+)
+from srlab.data.resample import resample
+from srlab.errors import SrlabError
+from srlab.evaluation import PICTURES
+from srlab.params import ReportParams
+
+_GAP = 6
+_LABEL = 22
+_PANEL = 240
+
+
+def write_strips(
+    params: ReportParams,
+    datasets: list[Path],
+    results: dict[str, Path],
+    tables: dict[str, Path],
+    output: Path,
+) -> None:
+    """A strip for every image of some datasets, `{dataset}/{image}.png` in the output folder.
+
+    Args:
+        params: scale and crop.
+        datasets: folders of true images.
+        results: method -> its folder of results, see `srlab.evaluation.evaluate`.
+        tables: method -> its per-image scores, see `srlab.evaluation.write_scores`.
+        output: the folder to fill.
+
+    Raises:
+        SrlabError: a result or a score is missing.
+    """
+    psnr = {method: _psnr_of_images(table, params.scale) for method, table in tables.items()}
+    for dataset in datasets:
+        (output / dataset.name).mkdir(parents=True, exist_ok=True)
+        for path in list_images(dataset):
+            key = (dataset.name, path.stem)
+            if missing := [method for method in psnr if key not in psnr[method]]:
+                raise SrlabError(
+                    f"{path}: not scored by {', '.join(missing)}; make it again: dvc repro"
+                )
+            strip = comparison_strip(
+                path,
+                {
+                    method: folder / dataset.name / f"x{params.scale}" / f"{path.stem}.png"
+                    for method, folder in results.items()
+                },
+                scale=params.scale,
+                crop=params.crop,
+                captions={method: f"{scores[key]:.2f} dB" for method, scores in psnr.items()},
+            )
+            write_png(output / dataset.name / f"{path.stem}.png", strip)
+
+
+def _psnr_of_images(table: Path, scale: int) -> dict[tuple[str, str], float]:
+    """(dataset, image) -> PSNR under the protocol of the pictures."""
+    try:
+        with table.open(newline="") as file:
+            return {
+                (row["dataset"], row["image"]): float(row["psnr"])
+                for row in csv.DictReader(file)
+                if row["protocol"] == PICTURES and int(row["scale"]) == scale
+            }
+    except (OSError, KeyError, ValueError) as error:
+        raise SrlabError(f"{table}: not a table of scores ({error}); run dvc repro") from error
+
+
+def comparison_strip(
+    hr_path: Path, results: dict[str, Path], *, scale: int, crop: int, captions: dict[str, str]
+) -> np.ndarray:
+    """lr | methods | hr as one picture, uint8 (H, W, 3).
+
+    The upper row shows the whole image, the lower one the same crop of each, enlarged without
+    smoothing. The crop is where the true image has the most detail, so no method chooses it.
+
+    Args:
+        hr_path: the true image.
+        results: method -> its result for this image.
+        scale: the factor; lr is made as in the protocol `y_rgb8`.
+        crop: side of the crop in high-resolution pixels.
+        captions: method -> what stands behind its name, such as its PSNR.
+    """
+    hr = _rgb(to_pixels(crop_to_multiple(to_tensor(read_pixels(hr_path)), scale)))
+    lr = to_pixels(resample(to_tensor(hr).double(), scale=1 / scale).float())
+    panels = {"lr": np.kron(lr, np.ones((scale, scale, 1), np.uint8))}
+    panels |= {name: _rgb(read_pixels(path)) for name, path in results.items()}
+    panels["hr"] = hr
+    box = most_detailed(hr, crop, step=scale)
+    columns = [
+        _column(f"{name} {captions.get(name, '')}".strip(), pixels, box)
+        for name, pixels in panels.items()
+    ]
+    return np.concatenate(columns, axis=1)[:, _GAP:]
+
+
+def most_detailed(pixels: np.ndarray, crop: int, *, step: int) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) of the square with the largest gradients in uint8 (H, W, 3).
+
+    Args:
+        crop: side of the square, at most the image's.
+        step: corners are multiples of it, so that the square falls on low-resolution pixels.
+    """
+    grey = pixels.astype(np.float64).mean(axis=2)
+    crop = min(crop, *grey.shape)
+    slope = np.zeros_like(grey)
+    slope[:, 1:] += np.abs(np.diff(grey, axis=1))
+    slope[1:] += np.abs(np.diff(grey, axis=0))
+    total = np.pad(slope.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    sums = total[crop:, crop:] - total[:-crop, crop:] - total[crop:, :-crop] + total[:-crop, :-crop]
+    row, column = np.unravel_index(np.argmax(sums[::step, ::step]), sums[::step, ::step].shape)
+    left, top = int(column) * step, int(row) * step
+    return left, top, left + crop, top + crop
+
+
+def _column(label: str, pixels: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    image = Image.fromarray(pixels)
+    whole = image.resize(
+        (_PANEL, max(1, round(_PANEL * image.height / image.width))), Image.Resampling.LANCZOS
+    )
+    zoom = image.crop(box).resize((_PANEL, _PANEL), Image.Resampling.NEAREST)
+    ratio = _PANEL / image.width
+    ImageDraw.Draw(whole).rectangle([round(edge * ratio) for edge in box], outline="#ff3b30", width=2)
+    height = _LABEL + whole.height + _GAP + zoom.height
+    column = Image.new("RGB", (_GAP + _PANEL, height), "white")
+    font = ImageFont.load_default(size=13)
+    ImageDraw.Draw(column).text((_GAP, 3), label, fill="black", font=font)
+    column.paste(whole, (_GAP, _LABEL))
+    column.paste(zoom, (_GAP, _LABEL + whole.height + _GAP))
+    return np.array(column)
+
+
+def _rgb(pixels: np.ndarray) -> np.ndarray:
+    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels

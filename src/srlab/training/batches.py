@@ -1,0 +1,132 @@
+"""Batches of packed patches, each a pure function of its step.
+
+Which patches, factors, flips and rotations step k sees depends on the seed and on k alone: not on
+worker processes, not on how many devices share the batch, not on whether training was resumed.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from srlab.data.patches import tensor_name
+from srlab.errors import SrlabError
+
+
+class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
+    """The batch of a step: `batches[step]` is (seen, hr), uint8 (batch, C, H, W).
+
+    Every patch is used once per epoch, in an order drawn for the epoch. Where the packed
+    low-resolution patches are enlarged, factor and degradation are drawn for each patch, else for
+    each batch, since their sizes differ.
+
+    Args:
+        folder: packed patches, see `srlab.data.patches`.
+        batch: patches per step, over all devices.
+        augment: draw one of the eight flips and rotations for each patch.
+        seed: of everything that is drawn.
+        rank, world: this process gets its share of each batch.
+
+    Raises:
+        SrlabError: the folder holds no packed patches.
+    """
+
+    def __init__(
+        self, folder: Path, *, batch: int, augment: bool, seed: int, rank: int = 0, world: int = 1
+    ) -> None:
+        try:
+            index = json.loads((folder / "index.json").read_text())
+        except (OSError, ValueError) as error:
+            raise SrlabError(f"{folder}: no packed patches ({error}); run: dvc repro") from error
+        settings = index["settings"]
+        self.folder = folder
+        self.batch = batch
+        self.augment = augment
+        self.seed = seed
+        self.shard = slice(rank, None, world)
+        self.patches: int = index["patches"]
+        self.enlarged: bool = settings["enlarged"]
+        self.degradations = [
+            tensor_name(scale, kernel)
+            for scale in settings["scales"]
+            for kernel in settings["degradations"]
+        ]
+        self._maps: dict[str, np.ndarray] = {}
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
+
+    def epoch(self, step: int) -> int:
+        """The epoch in which a step begins."""
+        return step * self.batch // self.patches
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng([self.seed, 1, step])
+        positions = np.arange(step * self.batch, (step + 1) * self.batch)
+        patches = self._shuffled(positions)[self.shard]
+        draws = self.batch if self.enlarged else 1
+        drawn = random.integers(len(self.degradations), size=draws)
+        drawn = np.broadcast_to(drawn, self.batch)[self.shard]
+        symmetries = random.integers(8 if self.augment else 1, size=self.batch)[self.shard]
+
+        hr = self._map("hr")[patches]
+        first = self._map(self.degradations[drawn[0]])
+        seen = np.empty((len(patches), *first.shape[1:]), np.uint8)
+        for number in np.unique(drawn):
+            chosen = drawn == number
+            seen[chosen] = self._map(self.degradations[number])[patches[chosen]]
+        for symmetry in np.unique(symmetries):
+            chosen = symmetries == symmetry
+            hr[chosen] = _transform(hr[chosen], symmetry)
+            seen[chosen] = _transform(seen[chosen], symmetry)
+        return torch.from_numpy(seen), torch.from_numpy(hr)
+
+    def _shuffled(self, positions: np.ndarray) -> np.ndarray:
+        """Positions in the endless stream of epochs -> patch numbers."""
+        epochs = positions // self.patches
+        result = np.empty_like(positions)
+        for epoch in np.unique(epochs):
+            if self._order[0] != epoch:
+                random = np.random.default_rng([self.seed, 0, int(epoch)])
+                self._order = (int(epoch), random.permutation(self.patches))
+            chosen = epochs == epoch
+            result[chosen] = self._order[1][positions[chosen] % self.patches]
+        return result
+
+    def _map(self, name: str) -> np.ndarray:
+        # Opened on first use: every worker process maps the file for itself.
+        if name not in self._maps:
+            self._maps[name] = np.load(self.folder / f"{name}.npy", mmap_mode="r")
+        return self._maps[name]
+
+
+def _transform(patches: np.ndarray, symmetry: int) -> np.ndarray:
+    """One of the eight symmetries of the square, on (N, C, P, P)."""
+    turned = np.rot90(patches, symmetry % 4, axes=(2, 3))
+    return turned[..., ::-1] if symmetry >= 4 else turned
+
+
+def loader(batches: PatchBatches, *, first: int, last: int | None, workers: int) -> DataLoader:
+    """The batches of steps first, first + 1, ... (up to, without, last), prepared ahead."""
+    return DataLoader(
+        batches,
+        batch_size=None,
+        sampler=_Steps(first, last),
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+class _Steps(Sampler[int]):
+    """Counts steps; without `last`, for ever."""
+
+    def __init__(self, first: int, last: int | None) -> None:
+        self.first, self.last = first, last
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.takewhile(
+            lambda step: self.last is None or step < self.last, itertools.count(self.first)
+        )

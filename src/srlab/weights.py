@@ -1,0 +1,100 @@
+"""Trained networks on disk: safetensors, with what is needed to build and to judge them.
+
+The header holds the architecture, its hyperparameters, the scales it was trained for, and what it
+was made by. Loading builds the network from the header and never unpickles.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from srlab.errors import SrlabError
+from srlab.models.memnet import MemNet
+
+ARCHITECTURES: dict[str, type[nn.Module]] = {"memnet": MemNet}
+"""Networks by the name in the header."""
+
+_FORMAT = "srlab 1"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a weights file says of itself."""
+
+    architecture: str
+    """A key of `ARCHITECTURES`."""
+    hyperparameters: dict[str, Any]
+    """Arguments of the network's constructor."""
+    scales: list[int]
+    """Factors it was trained for."""
+    params_sha256: str
+    """Fingerprint of the sections of params.yaml that it was trained by."""
+    data_sha256: str
+    """SHA-256 of the index of the packed patches."""
+    git_commit: str | None
+    """Commit of the code that trained it."""
+    mlflow_run_id: str | None
+    """The run that trained it."""
+
+
+def save_weights(network: nn.Module, card: Card, path: Path) -> None:
+    """Write a network's state and its card, under a temporary name first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    state = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    try:
+        save_file(_without_aliases(state), partial, {"srlab": _FORMAT, "card": json.dumps(asdict(card))})
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_weights(path: Path) -> tuple[nn.Module, Card]:
+    """Build a network from its file: on the CPU, in evaluation mode.
+
+    Raises:
+        SrlabError: the file is missing, no safetensors, not srlab's, or does not fit its own card.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise SrlabError(f"{path}: no such weights; train them first: dvc repro") from None
+    except (SafetensorError, OSError) as error:
+        raise SrlabError(f"{path}: not a safetensors file ({error}); train or fetch it again") from None
+    if header.get("srlab") != _FORMAT:
+        raise SrlabError(f"{path}: its header is not that of srlab's weights; use a file made by srlab")
+    try:
+        card = Card(**json.loads(header["card"]))
+        network = ARCHITECTURES[card.architecture](**card.hyperparameters)
+        missing = network.load_state_dict(state, strict=False)
+        if missing.unexpected_keys or set(missing.missing_keys) - set(_aliases(network)):
+            raise ValueError("tensors are missing or unknown")
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise SrlabError(f"{path}: the weights do not fit their card ({reason}); train again") from None
+    return network.eval(), card
+
+
+def _without_aliases(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """One name for each tensor: shared weights stand in a state dict several times."""
+    seen: set[int] = set()
+    kept = {}
+    for name, tensor in state.items():
+        if tensor.data_ptr() not in seen or tensor.numel() == 0:
+            seen.add(tensor.data_ptr())
+            kept[name] = tensor
+    return kept
+
+
+def _aliases(network: nn.Module) -> list[str]:
+    state = network.state_dict()
+    return list(state.keys() - _without_aliases(state).keys())

@@ -274,6 +274,8 @@ class Params(Section):
         patches = self.patches.memnet
         if patches.channels != "luma" or not patches.enlarged:
             raise ValueError("patches.memnet must be channels: luma, enlarged: true (MemNet's input)")
+        if "y_rgb8" not in self.evaluate.protocols:
+            raise ValueError("evaluate.protocols must name y_rgb8: the pictures are made under it")
         if self.report.scale not in self.evaluate.scales:
             raise ValueError(
                 f"report.scale {self.report.scale} is not one of evaluate.scales "

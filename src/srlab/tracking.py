@@ -8,6 +8,7 @@ in a copy of it; MLFLOW_TRACKING_URI names another.
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import sys
 import time
@@ -153,6 +154,8 @@ def _start(name: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> Mlf
     except ImportError:
         _warn("MLflow is not installed; this run is not tracked")
         return None
+    # MLflow tells of every table that it makes; what matters to people is said by the stages.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     # A server that does not answer should cost seconds, not minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")

@@ -1,0 +1,66 @@
+"""What the tests share: images made here, the folder of real ones, params made small."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from srlab.data.images import write_png
+from srlab.params import Params, load_params
+
+ROOT = Path(__file__).parent.parent
+MIRROR = Path(os.environ.get("SRLAB_MIRROR", ROOT.parent / "shared"))
+
+
+@pytest.fixture(autouse=True)
+def _outside_of_dvc(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "MLFLOW_TRACKING_URI", "SRLAB_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def benchmarks() -> Path:
+    """The folder of the real benchmark images."""
+    folder = MIRROR / "datasets"
+    if not (folder / "set5").is_dir():
+        pytest.skip(f"no benchmark images in {folder}; set SRLAB_MIRROR")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def smoke() -> Params:
+    return load_params(ROOT / "profiles" / "smoke.yaml")
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    return make_photo(70, 90)
+
+
+def make_photo(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Smooth colours, edges and some noise: uint8 (H, W, 3)."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width] / 16
+    waves = [np.sin(x * random.uniform(0.5, 2) + y * random.uniform(0.5, 2)) for _ in range(3)]
+    image = 127 + 80 * np.stack(waves, axis=-1)
+    image[height // 3 : height // 2, width // 4 : width // 2] += 60
+    image += random.normal(0, 4, image.shape)
+    return image.clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A dataset of three photos, one of them grey."""
+    folder = tmp_path / "raw" / "made"
+    folder.mkdir(parents=True)
+    for index in range(3):
+        pixels = make_photo(70 + 7 * index, 90 - 5 * index, seed=index)
+        write_png(folder / f"photo{index}.png", pixels[..., 0] if index == 2 else pixels)
+    return folder
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)

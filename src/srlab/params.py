@@ -263,11 +263,17 @@ class Params(Section):
     """All of params.yaml."""
 
     trainer: TrainerParams
+    """Device, precision and seed of every training."""
     data: DataParams
+    """Datasets to train and to test on."""
     patches: PatchesParams
+    """Training patches."""
     memnet: MemNetParams
+    """MemNet and its training."""
     evaluate: EvaluateParams
+    """Scoring."""
     report: ReportParams
+    """Pictures."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Params":

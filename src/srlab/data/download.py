@@ -107,21 +107,26 @@ def _identify(dataset: Dataset, files: Files) -> Iterator[tuple[str, np.ndarray]
     if dataset.images is None:
         yield from _count(dataset.count, files)
         return
-    wanted = {hash: image for image, hashes in dataset.images.items() for hash in hashes}
+    # A hash may stand for several names: T91 has one image twice.
+    wanted: dict[str, list[str]] = {}
+    for image, hashes in dataset.images.items():
+        for hash in hashes:
+            wanted.setdefault(hash, []).append(image)
     missing = dict.fromkeys(dataset.images)
     others = []
     for file, content in files:
-        image = wanted.get("file:" + hashlib.sha256(content).hexdigest())
         try:
             pixels = read_pixels(io.BytesIO(content), file)
         except SrlabError as error:
             others.append(str(error).rpartition(";")[0])
             continue
-        image = image or wanted.get(pixel_hash(pixels))
-        if image in missing:
-            del missing[image]
-            yield image, pixels
-        elif image is None:
+        known_by = ("file:" + hashlib.sha256(content).hexdigest(), pixel_hash(pixels))
+        images = [image for hash in known_by for image in wanted.get(hash, [])]
+        for image in images:
+            if image in missing:
+                del missing[image]
+                yield image, pixels
+        if not images:
             others.append(f"{file} is not an image of this dataset")
     if missing:
         named = ", ".join(list(missing)[:3]) + (", ..." if len(missing) > 3 else "")

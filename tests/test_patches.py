@@ -1,0 +1,167 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, make_photo
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srlab.data.images import list_images, read_pixels, read_size, write_png
+from srlab.data.patches import cut, degrade, grid, held_out_images, patch_pairs, prepare
+from srlab.data.raw import select_datasets
+from srlab.errors import SrlabError
+from srlab.params import Params, PatchParams
+
+
+@pytest.fixture
+def params(smoke: Params) -> PatchParams:
+    return smoke.patches.memnet.model_copy(
+        update={"size": 31, "stride": 21, "validation_images": 1}
+    )
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 40), st.integers(1, 40))
+def test_the_grid_covers_what_it_says(height: int, width: int, size: int, stride: int) -> None:
+    corners = list(grid(height, width, size=size, stride=stride))
+    across = max(0, (width - size) // stride + 1)
+    down = max(0, (height - size) // stride + 1)
+    assert len(corners) == len(set(corners)) == across * down
+    for y, x in corners:
+        assert y % stride == x % stride == 0
+        assert y + size <= height
+        assert x + size <= width
+
+
+def test_a_pair_is_the_same_crop_of_the_degraded_whole_image(params: PatchParams) -> None:
+    image = prepare(params, make_photo(70, 90))
+    pairs = patch_pairs(params, image)
+    corners = list(grid(70, 90, size=31, stride=21))
+    for scale in params.scales:
+        whole = degrade(image, scale=scale, kernel="bicubic", enlarged=True)
+        assert whole.shape == image.shape
+        for patch, (y, x) in zip(pairs[f"x{scale}_bicubic"], corners, strict=True):
+            assert torch.equal(patch, whole[0, :, y : y + 31, x : x + 31])
+
+
+def test_low_resolution_patches_are_cut_in_step(params: PatchParams) -> None:
+    params = params.model_copy(
+        update={"enlarged": False, "size": 24, "stride": 12, "scales": [2, 4], "channels": "rgb"}
+    )
+    image = prepare(params, make_photo(70, 90)[..., 0])
+    pairs = patch_pairs(params, image)
+    corners = list(grid(70, 90, size=24, stride=12))
+    assert pairs["hr"].shape == (len(corners), 3, 24, 24)
+    for scale in (2, 4):
+        whole = degrade(image, scale=scale, kernel="bicubic", enlarged=False)
+        side = 24 // scale
+        for patch, (y, x) in zip(pairs[f"x{scale}_bicubic"], corners, strict=True):
+            y, x = y // scale, x // scale
+            assert torch.equal(patch, whole[0, :, y : y + side, x : x + side])
+
+
+def test_a_patch_degraded_alone_does_not_know_its_surroundings(params: PatchParams) -> None:
+    alone = params.model_copy(update={"degrade": "patch"})
+    image = prepare(params, make_photo(70, 90))
+    pairs = patch_pairs(alone, image)
+    first = degrade(image[..., :31, :31], scale=2, kernel="bicubic", enlarged=True)
+    assert torch.allclose(pairs["x2_bicubic"][:1], first)
+    assert not torch.allclose(pairs["x2_bicubic"], patch_pairs(params, image)["x2_bicubic"])
+
+
+def test_what_is_packed_is_what_was_cut(params: PatchParams, photos: Path, tmp_path: Path) -> None:
+    output = tmp_path / "patches"
+    index = cut(params, [photos], output)
+    assert index == json.loads((output / "index.json").read_text())
+    held_out = held_out_images(sorted(photos.glob("*.png")), 1)
+    assert index["datasets"]["made"]["held_out"] == [held_out[0].stem]
+    kept = [path for path in sorted(photos.glob("*.png")) if path not in held_out]
+    expected = torch.cat(
+        [patch_pairs(params, prepare(params, read_pixels(path)))["hr"] for path in kept]
+    )
+    packed = np.load(output / "hr.npy")
+    assert packed.dtype == np.uint8
+    assert len(packed) == index["patches"]
+    assert np.array_equal(packed, expected.mul(255).round().byte().numpy())
+    assert {path.stem for path in output.glob("x*.npy")} == {
+        f"x{scale}_bicubic" for scale in params.scales
+    }
+    assert [path.name for path in (output / "validation").iterdir()] == [
+        f"made_{held_out[0].stem}.png"
+    ]
+
+
+def test_cutting_twice_gives_the_same_bits(params, photos: Path, tmp_path: Path) -> None:
+    first = cut(params, [photos], tmp_path / "a")
+    second = cut(params, [photos], tmp_path / "b")
+    assert first["sha256"] == second["sha256"]
+
+
+def test_images_smaller_than_a_patch_are_refused(params, tmp_path: Path) -> None:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    write_png(folder / "a.png", make_photo(30, 30))
+    with pytest.raises(SrlabError, match="no image of tiny is as large as a patch of 31x31"):
+        cut(params, [folder], tmp_path / "patches")
+
+
+def test_held_out_images_are_spread_and_never_more_than_half() -> None:
+    paths = [Path(f"{index}.png") for index in range(10)]
+    assert held_out_images(paths, 2) == [paths[2], paths[7]]
+    assert held_out_images(paths, 0) == []
+    assert len(held_out_images(paths, 99)) == 5
+
+
+def test_the_papers_datasets_give_the_papers_grid(params, benchmarks: Path) -> None:
+    counts = {
+        name: sum(
+            len(list(grid(*read_size(path), size=params.size, stride=params.stride)))
+            for path in list_images(benchmarks / name)
+        )
+        for name in ("t91", "bsds200")
+    }
+    assert counts == {"t91": 10_352, "bsds200": 61_600}
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
+    pixels = make_photo(240, 240)
+    for name, count in (("few", 2), ("many", 40)):
+        (tmp_path / name).mkdir()
+        for index in range(count):
+            write_png(tmp_path / name / f"{index}.png", pixels)
+    few, many = (_peak_memory(tmp_path / name, tmp_path / f"{name}-out") for name in ("few", "many"))
+    packed = sum(path.stat().st_size for path in (tmp_path / "many-out").glob("*.npy"))
+    assert packed > 30 * 2**20, "too little data to tell"
+    assert many - few < packed / 4
+
+
+def _peak_memory(images: Path, output: Path) -> int:
+    """Peak resident bytes of a process that cuts patches."""
+    code = (
+        "import sys, resource; from pathlib import Path\n"
+        "from srlab.data.patches import cut; from srlab.params import load_params\n"
+        f"params = load_params(Path({str(ROOT / 'profiles' / 'smoke.yaml')!r})).patches.memnet\n"
+        "params = params.model_copy(update={'size': 32, 'stride': 8})\n"
+        f"cut(params, [Path({str(images)!r})], Path({str(output)!r}))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return int(printed.stdout) * (1 if sys.platform == "darwin" else 1024)
+
+
+def test_leftovers_of_other_params_are_removed(tmp_path: Path) -> None:
+    for name in ("a", "b", ".c.partial"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "file").write_text("")
+    assert select_datasets(tmp_path, ["b"]) == [tmp_path / "b"]
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_dataset_that_is_not_there_is_named_and_nothing_removed(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(SrlabError, match="b: this dataset is not there"):
+        select_datasets(tmp_path, ["b"])
+    assert (tmp_path / "a").is_dir()

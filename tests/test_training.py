@@ -1,0 +1,284 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_photo
+from lightning_fabric import Fabric
+
+from srlab.data.images import write_png
+from srlab.data.patches import cut
+from srlab.errors import SrlabError
+from srlab.params import Params, ScheduleParams
+from srlab.tracking import SilentRun
+from srlab.training.batches import PatchBatches, loader
+from srlab.training.ema import RunningAverage
+from srlab.training.fabric import launch
+from srlab.training.loop import TrainingDivergedError
+from srlab.training.memnet import fit, fit_and_save
+from srlab.training.schedule import Budget, learning_rate
+from srlab.weights import load_weights
+
+
+class Recorder(SilentRun):
+    """Keeps what a run says."""
+
+    def __init__(self) -> None:
+        self.metrics: list[tuple[int, dict[str, float]]] = []
+        self.images: list[tuple[int, np.ndarray]] = []
+        self.files: list[Path] = []
+
+    def log_metrics(self, metrics, *, step: int = 0) -> None:
+        self.metrics.append((step, dict(metrics)))
+
+    def log_image(self, name: str, pixels: np.ndarray, *, step: int = 0) -> None:
+        self.images.append((step, pixels))
+
+    def log_file(self, path: Path) -> None:
+        self.files.append(path)
+
+
+@pytest.fixture
+def patches(smoke: Params, tmp_path: Path) -> Path:
+    folder = tmp_path / "raw" / "made"
+    folder.mkdir(parents=True)
+    for index in range(6):
+        write_png(folder / f"{index}.png", make_photo(96, 96, seed=index))
+    params = smoke.patches.memnet.model_copy(update={"size": 16, "stride": 16})
+    cut(params, [folder], tmp_path / "patches")
+    return tmp_path / "patches"
+
+
+@pytest.fixture
+def fabric(smoke: Params) -> Fabric:
+    return launch(smoke.trainer)
+
+
+def changed(params: Params, **memnet) -> Params:
+    return params.model_copy(update={"memnet": params.memnet.model_copy(update=memnet)})
+
+
+def train(params: Params, patches: Path, run=None):
+    fabric = launch(params.trainer)
+    run = run or SilentRun()
+    return fit(params.memnet, params.patches.memnet, params.trainer, patches, run, fabric)
+
+
+def test_every_patch_is_used_once_per_epoch(patches: Path) -> None:
+    batches = PatchBatches(patches, batch=7, augment=False, seed=3)
+    stored = np.load(patches / "hr.npy")
+    seen = torch.cat([batches[step][1] for step in range(math.ceil(batches.patches / 7))])
+    seen = seen[: batches.patches].numpy().reshape(batches.patches, -1)
+    assert sorted(map(bytes, seen)) == sorted(map(bytes, stored.reshape(len(stored), -1)))
+
+
+def test_a_batch_is_a_function_of_its_step(patches: Path) -> None:
+    one = PatchBatches(patches, batch=8, augment=True, seed=3)
+    other = PatchBatches(patches, batch=8, augment=True, seed=3)
+    for step in (5, 0, 50):
+        assert all(torch.equal(a, b) for a, b in zip(one[step], other[step], strict=True))
+    assert not torch.equal(one[0][1], one[1][1])
+    assert not torch.equal(
+        one[0][1], PatchBatches(patches, batch=8, augment=True, seed=4)[0][1]
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_worker_processes_change_nothing(patches: Path, workers: int) -> None:
+    batches = PatchBatches(patches, batch=4, augment=True, seed=3)
+    loaded = list(loader(batches, first=2, last=6, workers=workers))
+    assert len(loaded) == 4
+    for step, batch in zip(range(2, 6), loaded, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(batch, batches[step], strict=True))
+
+
+def test_ranks_share_a_batch_without_overlap(patches: Path) -> None:
+    whole = PatchBatches(patches, batch=8, augment=True, seed=3)[4]
+    shares = [
+        PatchBatches(patches, batch=8, augment=True, seed=3, rank=rank, world=2)[4]
+        for rank in range(2)
+    ]
+    for index, tensor in enumerate(whole):
+        assert torch.equal(tensor[0::2], shares[0][index])
+        assert torch.equal(tensor[1::2], shares[1][index])
+
+
+def test_a_pair_is_flipped_and_turned_together(patches: Path) -> None:
+    # The low-resolution patch is replaced by a copy of the patch: they must stay equal.
+    hr = np.load(patches / "hr.npy")
+    for path in patches.glob("x*.npy"):
+        np.save(path, hr)
+    seen, truth = PatchBatches(patches, batch=32, augment=True, seed=0)[0]
+    assert torch.equal(seen, truth)
+    plain = PatchBatches(patches, batch=32, augment=False, seed=0)[0][1]
+    assert not torch.equal(truth, plain)
+
+
+def test_every_factor_is_drawn(patches: Path) -> None:
+    for scale in (2, 3, 4):
+        path = patches / f"x{scale}_bicubic.npy"
+        np.save(path, np.full_like(np.load(path), scale))
+    seen, _ = PatchBatches(patches, batch=64, augment=True, seed=0)[0]
+    assert set(seen[:, 0, 0, 0].tolist()) == {2, 3, 4}
+
+
+def test_missing_patches_are_an_error_that_names_them(tmp_path: Path) -> None:
+    with pytest.raises(SrlabError, match="no packed patches"):
+        PatchBatches(tmp_path, batch=1, augment=False, seed=0)
+
+
+def test_one_batch_can_be_overfitted(smoke: Params, patches: Path) -> None:
+    index = json.loads((patches / "index.json").read_text())
+    index["patches"] = 4
+    index["settings"]["scales"] = [4]
+    (patches / "index.json").write_text(json.dumps(index))
+    budget = smoke.memnet.budget.model_copy(update={"steps": 600})
+    params = changed(
+        smoke, budget=budget, batch=4, augment=False, features=16, ema_decay=0.0, validations=1
+    )
+    run = Recorder()
+    train(params, patches, run)
+    losses = [metrics["loss/total"] for _, metrics in run.metrics if "loss/total" in metrics]
+    network_input = PatchBatches(patches, batch=4, augment=False, seed=1)[0]
+    seen, hr = (patch.float() / 255 for patch in network_input)
+    assert losses[-1] < 0.6 * (seen - hr).abs().mean()
+
+
+def test_the_same_seed_gives_the_same_bits(smoke: Params, patches: Path) -> None:
+    first, second = train(smoke, patches), train(smoke, patches)
+    for (name, a), b in zip(first.state_dict().items(), second.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+    other = smoke.model_copy(update={"trainer": smoke.trainer.model_copy(update={"seed": 2})})
+    third = train(other, patches)
+    assert not torch.equal(first.extraction.weight, third.extraction.weight)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"supervision": "multi"},
+        {"share_weights": True, "residual_units": 2},
+        {"loss": "half_sum_squared"},
+        {"gate_kernel": 3},
+    ],
+)
+def test_every_kind_of_training_runs(smoke: Params, patches: Path, changes: dict) -> None:
+    run = Recorder()
+    network = train(changed(smoke, **changes), patches, run)
+    assert not network.training
+    assert all(torch.isfinite(p).all() for p in network.parameters())
+    logged = set().union(*(metrics for _, metrics in run.metrics))
+    assert {"loss/content", "loss/total", "learning_rate", "validation/psnr"} <= logged
+    assert ("loss/intermediate" in logged) == (changes.get("supervision") == "multi")
+    assert run.images
+
+
+def test_bf16_trains(smoke: Params, patches: Path) -> None:
+    trainer = smoke.trainer.model_copy(update={"precision": "bf16"})
+    network = train(smoke.model_copy(update={"trainer": trainer}), patches)
+    assert all(p.dtype == torch.float32 for p in network.parameters())
+
+
+def test_the_best_weights_by_validation_are_kept(smoke: Params, patches: Path) -> None:
+    # Steps this long ruin the network; what is kept is the untrained one, the bicubic image.
+    optimizer = smoke.memnet.optimizer.model_copy(update={"learning_rate": 10.0})
+    network = train(changed(smoke, optimizer=optimizer, ema_decay=0.0), patches)
+    image = torch.rand(1, 1, 20, 20)
+    assert torch.allclose(network(image), image, atol=1e-6)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(smoke, patches, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    optimizer = smoke.memnet.optimizer.model_copy(
+        update={"learning_rate": 1e30, "name": "sgd", "momentum": 0.0}
+    )
+    params = changed(smoke, optimizer=optimizer, loss="half_sum_squared", ema_decay=0.0)
+    weights = tmp_path / "models" / "memnet.safetensors"
+    run = Recorder()
+    with pytest.raises(SrlabError, match=r"'content' is (nan|inf) at step \d") as stopped:
+        fit_and_save(params, patches, weights, run, launch(params.trainer))
+    assert not isinstance(stopped.value, TrainingDivergedError)
+    kept = tmp_path / ".srlab" / "diverged" / "memnet.safetensors"
+    assert str(kept) in str(stopped.value)
+    assert not weights.exists()
+    network, _ = load_weights(kept)
+    assert all(torch.isfinite(p).all() for p in network.parameters())
+    assert run.files == [kept]
+
+
+def test_train_save_load_agree(smoke: Params, patches: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "models" / "memnet.safetensors"
+    fit_and_save(smoke, patches, weights, SilentRun(), launch(smoke.trainer))
+    network, card = load_weights(weights)
+    image = torch.rand(1, 1, 20, 20)
+    assert torch.equal(network(image), train(smoke, patches)(image))
+    assert card.scales == [2, 3, 4]
+    assert card.hyperparameters["features"] == smoke.memnet.features
+
+
+def test_no_held_out_image_keeps_the_last_weights(smoke: Params, patches: Path) -> None:
+    for path in (patches / "validation").iterdir():
+        path.unlink()
+    network = train(changed(smoke, ema_decay=0.0), patches)
+    assert network.reconstruction.weight.abs().sum() > 0
+
+
+STEP = ScheduleParams(name="step", warmup=0.0, step_epochs=10, step_factor=10)
+COSINE = ScheduleParams(name="cosine", warmup=0.1, step_epochs=10, step_factor=10)
+LINEAR = ScheduleParams(name="linear", warmup=0.0, step_epochs=10, step_factor=10)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "share", "epoch", "expected"),
+    [
+        (STEP, 0.0, 0, 0.1),
+        (STEP, 0.2, 9, 0.1),
+        (STEP, 0.2, 10, 0.01),
+        (STEP, 0.9, 39, 0.0001),
+        (COSINE, 0.05, 0, 0.05),
+        (COSINE, 0.1, 0, 0.1),
+        (COSINE, 0.55, 0, 0.05),
+        (COSINE, 1.0, 0, 0.0),
+        (LINEAR, 0.25, 0, 0.075),
+    ],
+)
+def test_the_learning_rate_falls_as_named(schedule, share, epoch, expected) -> None:
+    rate = learning_rate(0.1, schedule, share=share, epoch=epoch)
+    assert rate == pytest.approx(expected, abs=1e-9)
+
+
+def test_budgets_count_steps_epochs_and_minutes(smoke: Params) -> None:
+    def budget(clock=lambda: 0.0, **given) -> Budget:
+        empty = {"epochs": None, "steps": None, "minutes": None}
+        params = smoke.memnet.budget.model_copy(update={**empty, **given})
+        return Budget(params, steps_per_epoch=2.5, clock=clock)
+
+    assert budget(steps=8).share(2) == 0.25
+    assert budget(epochs=3).steps == 8
+    assert budget(epochs=3).repeatable
+    times = iter([100.0, 130.0, 999.0])
+    timed = budget(clock=lambda: next(times), minutes=1.0)
+    assert not timed.repeatable
+    assert timed.share(10**6) == 0.5
+    assert timed.share(0) == 1.0
+
+
+def test_the_running_average_follows_the_weights() -> None:
+    network = torch.nn.BatchNorm1d(1)
+    average = RunningAverage(network, decay=0.5)
+    with torch.no_grad():
+        network.weight.fill_(11.0)
+    average.update(network)  # the first decay is 1 / 10
+    assert average.network.weight.item() == pytest.approx(0.1 * 1 + 0.9 * 11)
+    for _ in range(40):
+        average.update(network)
+    assert average.network.weight.item() == pytest.approx(11)
+
+
+def test_an_accelerator_that_is_not_there_is_refused(smoke: Params) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(SrlabError, match=r"trainer\.accelerator: cuda"):
+        launch(smoke.trainer.model_copy(update={"accelerator": "cuda"}))

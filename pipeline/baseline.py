@@ -15,7 +15,7 @@ def main(
     from srlab.data.raw import select_datasets
     from srlab.evaluation import evaluate, write_scores
     from srlab.inference.upscalers import Interpolation
-    from srlab.provenance import git_commit
+    from srlab.provenance import git_commit, values_hash
 
     scores = evaluate(
         lambda protocol: Interpolation(protocol.kernel if method == "bicubic" else method),
@@ -25,7 +25,7 @@ def main(
     )
     made_by = {
         "weights_sha256": None,
-        "params_sha256": params.evaluate.fingerprint(),
+        "params_sha256": values_hash(params.evaluate.model_dump()),
         "data_sha256": None,
         "git_commit": git_commit(),
         "mlflow_run_id": None,

@@ -12,16 +12,10 @@ def main(patches: Path, weights: Path) -> None:
     from srlab import tracking
     from srlab.provenance import file_hash
     from srlab.training.fabric import launch
-    from srlab.training.memnet import fit_and_save
+    from srlab.training.memnet import fit_and_save, sections
 
-    sections = {
-        "trainer": params.trainer.model_dump(),
-        "data": params.data.model_dump(),
-        "patches": {"memnet": params.patches.memnet.model_dump()},
-        "memnet": params.memnet.model_dump(),
-    }
     fabric = launch(params.trainer)
-    with tracking.run("memnet", sections, file_hash(patches / "index.json")) as run:
+    with tracking.run("memnet", sections(params), file_hash(patches / "index.json")) as run:
         fit_and_save(params, patches, weights, run, fabric)
 
 

@@ -52,9 +52,7 @@ def test_scores_and_pictures_are_written(photos: Path, tmp_path: Path) -> None:
     write_scores(scores, MADE_BY, metrics, table)
     tree = json.loads(metrics.read_text())
     rows = list(csv.DictReader(table.open()))
-    chosen = [
-        float(row["psnr"]) for row in rows if row["protocol"] == "y" and row["scale"] == "2"
-    ]
+    chosen = [float(row["psnr"]) for row in rows if row["protocol"] == "y" and row["scale"] == "2"]
     assert len(chosen) == 3
     assert tree["y"]["made"]["x2"]["psnr"] == pytest.approx(np.mean(chosen), abs=1e-5)
     assert tree["y"]["made"]["x2"]["lpips"] is None
@@ -114,7 +112,9 @@ def test_strips_show_every_method(photos: Path, tmp_path: Path) -> None:
 
 def test_the_crop_is_where_the_detail_is() -> None:
     pixels = np.full((60, 80, 3), 100, np.uint8)
-    pixels[24:40, 40:56] = make_photo(16, 16) // 2 + np.indices((16, 16)).sum(axis=0)[..., None] % 2 * 100
+    pixels[24:40, 40:56] = (
+        make_photo(16, 16) // 2 + np.indices((16, 16)).sum(axis=0)[..., None] % 2 * 100
+    )
     assert most_detailed(pixels, 20, step=4) in {
         (left, top, left + 20, top + 20) for left in (36, 40) for top in (20, 24)
     }

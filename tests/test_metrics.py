@@ -24,7 +24,12 @@ def test_ssim_agrees_with_scikit_image() -> None:
     hr = make_photo(40, 50)[..., 0] / 255
     sr = (hr + random.normal(0, 0.05, hr.shape)).clip(0, 1)
     _, full = structural_similarity(
-        sr, hr, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+        sr,
+        hr,
+        data_range=1,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
         full=True,
     )
     ours = ssim(*(torch.from_numpy(x)[None, None] for x in (sr, hr)))

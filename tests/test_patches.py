@@ -132,7 +132,9 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         for index in range(count):
             write_png(tmp_path / name / f"{index}.png", pixels)
-    few, many = (_peak_memory(tmp_path / name, tmp_path / f"{name}-out") for name in ("few", "many"))
+    few, many = (
+        _peak_memory(tmp_path / name, tmp_path / f"{name}-out") for name in ("few", "many")
+    )
     packed = sum(path.stat().st_size for path in (tmp_path / "many-out").glob("*.npy"))
     assert packed > 30 * 2**20, "too little data to tell"
     assert many - few < packed / 4
@@ -148,7 +150,9 @@ def _peak_memory(images: Path, output: Path) -> int:
         f"cut(params, [Path({str(images)!r})], Path({str(output)!r}))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     return int(printed.stdout) * (1 if sys.platform == "darwin" else 1024)
 
 

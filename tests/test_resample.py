@@ -54,7 +54,9 @@ def test_nearest_is_what_torch_does(scale: float) -> None:
 def test_borders_are_mirrored(kernel: str) -> None:
     image = noise(24, 24)
     pad = 12
-    mirrored = torch.from_numpy(np.pad(image, [(0, 0), (0, 0), (pad, pad), (pad, pad)], "symmetric"))
+    mirrored = torch.from_numpy(
+        np.pad(image, [(0, 0), (0, 0), (pad, pad), (pad, pad)], "symmetric")
+    )
     whole = resample(mirrored, scale=1 / 3, kernel=kernel)
     assert torch.allclose(resample(image, scale=1 / 3, kernel=kernel), whole[..., 4:-4, 4:-4])
 
@@ -129,7 +131,9 @@ PUBLISHED = [  # protocol, dataset, PSNR of bicubic at x2, x3, x4
 @pytest.mark.parametrize(("protocol", "dataset", "expected"), PUBLISHED)
 def test_bicubic_rows_of_the_literature(benchmarks, protocol: str, dataset: str, expected) -> None:
     for scale, value in zip((2, 3, 4), expected, strict=True):
-        assert bicubic_psnr(benchmarks / dataset, protocol, scale) == pytest.approx(value, abs=0.005)
+        assert bicubic_psnr(benchmarks / dataset, protocol, scale) == pytest.approx(
+            value, abs=0.005
+        )
 
 
 @pytest.mark.parametrize(("dataset", "expected"), [("set5", 25.94), ("set14", 23.10)])

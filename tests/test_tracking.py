@@ -63,12 +63,17 @@ def test_a_run_keeps_everything(store: Path, tmp_path: Path, monkeypatch) -> Non
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (SystemExit, "KILLED")]
+    ("error", "status"),
+    [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED"), (SystemExit, "KILLED")],
 )
 def test_a_run_ends_as_it_ended(store: Path, error: type[BaseException], status: str) -> None:
-    with pytest.raises(error), tracking.run("memnet", PARAMS, "abc") as run:
-        run.log_metrics({"loss": 1.0})
-        raise error
+    def fail() -> None:
+        with tracking.run("memnet", PARAMS, "abc") as run:
+            run.log_metrics({"loss": 1.0})
+            raise error
+
+    with pytest.raises(error):
+        fail()
     assert only_run(store).info.status == status
     assert only_run(store).data.metrics["loss"] == 1.0
 
@@ -115,9 +120,7 @@ def test_processes_that_start_at_once_all_succeed(store: Path) -> None:
         "    assert run.id is not None\n"
     )
     environment = {**os.environ, "DVC_ROOT": str(store), "PYTHONPATH": str(ROOT / "src")}
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(4)
-    ]
+    processes = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(4)]
     assert [process.wait(timeout=120) for process in processes] == [0] * 4
     experiment = client(store).get_experiment_by_name("srlab").experiment_id
     assert len(client(store).search_runs([experiment])) == 4

@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from srlab.data.images import write_png
 from srlab.data.patches import cut
 from srlab.errors import SrlabError
-from srlab.params import Params, ScheduleParams
+from srlab.params import OptimizerParams, Params, ScheduleParams
 from srlab.tracking import SilentRun
 from srlab.training.batches import PatchBatches, loader
 from srlab.training.ema import RunningAverage
@@ -80,9 +80,7 @@ def test_a_batch_is_a_function_of_its_step(patches: Path) -> None:
     for step in (5, 0, 50):
         assert all(torch.equal(a, b) for a, b in zip(one[step], other[step], strict=True))
     assert not torch.equal(one[0][1], one[1][1])
-    assert not torch.equal(
-        one[0][1], PatchBatches(patches, batch=8, augment=True, seed=4)[0][1]
-    )
+    assert not torch.equal(one[0][1], PatchBatches(patches, batch=8, augment=True, seed=4)[0][1])
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -162,6 +160,11 @@ def test_the_same_seed_gives_the_same_bits(smoke: Params, patches: Path) -> None
         {"share_weights": True, "residual_units": 2},
         {"loss": "half_sum_squared"},
         {"gate_kernel": 3},
+        {
+            "optimizer": OptimizerParams(
+                name="sgd", learning_rate=0.1, momentum=0.9, weight_decay=1e-4, clip_norm=1.0
+            )
+        },
     ],
 )
 def test_every_kind_of_training_runs(smoke: Params, patches: Path, changes: dict) -> None:

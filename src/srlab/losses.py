@@ -5,6 +5,7 @@ Shapes: sr and hr are (N, C, H, W) in [0, 1]; every loss is a scalar.
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -34,7 +35,7 @@ def supervised(
     if average is None:
         return {"content": content(outputs[-1], hr)}
     alpha = 1 / (1 + len(outputs))
-    intermediate = sum(content(output, hr) for output in outputs) / len(outputs)
+    intermediate = torch.stack([content(output, hr) for output in outputs]).mean()
     return {
         "content": alpha * content(average, hr),
         "intermediate": (1 - alpha) * intermediate,

@@ -7,7 +7,6 @@ that a mistake costs a stage less than a second.
 """
 
 import difflib
-import hashlib
 import re
 import types
 from pathlib import Path
@@ -31,10 +30,6 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
     )
-
-    def fingerprint(self) -> str:
-        """SHA-256 of the values, the same for the same values in whatever order and notation."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
 class TrainerParams(Section):
@@ -279,7 +274,9 @@ class Params(Section):
     def _consistent(self) -> "Params":
         patches = self.patches.memnet
         if patches.channels != "luma" or not patches.enlarged:
-            raise ValueError("patches.memnet must be channels: luma, enlarged: true (MemNet's input)")
+            raise ValueError(
+                "patches.memnet must be channels: luma, enlarged: true (MemNet's input)"
+            )
         if "y_rgb8" not in self.evaluate.protocols:
             raise ValueError("evaluate.protocols must name y_rgb8: the pictures are made under it")
         if self.report.scale not in self.evaluate.scales:

@@ -1,8 +1,11 @@
 """What a result was made by: commit, and hashes of files."""
 
 import hashlib
+import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 def git_commit() -> str | None:
@@ -21,6 +24,11 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def values_hash(values: Mapping[str, Any]) -> str:
+    """SHA-256 of plain values, the same in whatever order they stand."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _git(*arguments: str) -> str:

@@ -6,8 +6,6 @@ in a copy of it; MLFLOW_TRACKING_URI names another.
 """
 
 import contextlib
-import hashlib
-import json
 import logging
 import os
 import sys
@@ -19,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from filelock import FileLock
 
-from srlab.provenance import git_commit
+from srlab.provenance import git_commit, values_hash
 from srlab.workspace import anchored, project_root
 
 _SECONDS_BETWEEN_SENDS = 10.0
@@ -133,7 +131,9 @@ def run(name: str, params: Mapping[str, Any], data_sha256: str) -> Iterator[Run]
         params: hyperparameters, nested as in params.yaml; logged under dotted names.
         data_sha256: what the run is trained on; tagged, with stage, experiment and commit.
     """
-    active = _start(name, params, {"data_sha256": data_sha256, "params_sha256": _hash(params)})
+    active = _start(
+        name, params, {"data_sha256": data_sha256, "params_sha256": values_hash(params)}
+    )
     if active is None:
         yield SilentRun()
         return
@@ -218,10 +218,6 @@ def _flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + name] = value
     return flat
-
-
-def _hash(params: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
 
 
 def _brief(error: Exception) -> str:

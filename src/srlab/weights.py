@@ -50,7 +50,9 @@ def save_weights(network: nn.Module, card: Card, path: Path) -> None:
     partial = path.with_name(path.name + ".partial")
     state = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
     try:
-        save_file(_without_aliases(state), partial, {"srlab": _FORMAT, "card": json.dumps(asdict(card))})
+        save_file(
+            _without_aliases(state), partial, {"srlab": _FORMAT, "card": json.dumps(asdict(card))}
+        )
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -69,9 +71,13 @@ def load_weights(path: Path) -> tuple[nn.Module, Card]:
     except FileNotFoundError:
         raise SrlabError(f"{path}: no such weights; train them first: dvc repro") from None
     except (SafetensorError, OSError) as error:
-        raise SrlabError(f"{path}: not a safetensors file ({error}); train or fetch it again") from None
+        raise SrlabError(
+            f"{path}: not a safetensors file ({error}); train or fetch it again"
+        ) from None
     if header.get("srlab") != _FORMAT:
-        raise SrlabError(f"{path}: its header is not that of srlab's weights; use a file made by srlab")
+        raise SrlabError(
+            f"{path}: its header is not that of srlab's weights; use a file made by srlab"
+        )
     try:
         card = Card(**json.loads(header["card"]))
         network = ARCHITECTURES[card.architecture](**card.hyperparameters)
@@ -80,7 +86,9 @@ def load_weights(path: Path) -> tuple[nn.Module, Card]:
             raise ValueError("tensors are missing or unknown")
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise SrlabError(f"{path}: the weights do not fit their card ({reason}); train again") from None
+        raise SrlabError(
+            f"{path}: the weights do not fit their card ({reason}); train again"
+        ) from None
     return network.eval(), card
 
 

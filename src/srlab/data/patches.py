@@ -63,7 +63,9 @@ def cut(params: PatchParams, folders: list[Path], output: Path) -> dict:
             "patches": sum(counts[path] for path in paths if path not in held_out),
         }
         for path in held_out:
-            _write_validation(params, path, output / "validation" / f"{folder.name}_{path.stem}.png")
+            _write_validation(
+                params, path, output / "validation" / f"{folder.name}_{path.stem}.png"
+            )
         jobs += [path for path in paths if path not in held_out and counts[path]]
     total = sum(dataset["patches"] for dataset in datasets.values())
     if total == 0:

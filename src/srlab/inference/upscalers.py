@@ -42,7 +42,7 @@ class EnlargedLuma:
     """
 
     def __init__(self, network: nn.Module, *, device: str = "cpu", bf16: bool = False) -> None:
-        self._network = network.to(device, memory_format=torch.channels_last).eval()
+        self._network = network.to(device).to(memory_format=torch.channels_last).eval()
         self._device = device
         self._bf16 = bf16
 
@@ -56,7 +56,9 @@ class EnlargedLuma:
         return ycbcr_to_rgb(ycbcr).clamp(0, 1)
 
     def _refine(self, enlarged: Tensor) -> Tensor:
-        seen = enlarged.to(self._device, torch.float32).contiguous(memory_format=torch.channels_last)
+        seen = enlarged.to(self._device, torch.float32).contiguous(
+            memory_format=torch.channels_last
+        )
         with torch.autocast(self._device, torch.bfloat16, enabled=self._bf16):
             refined = self._network(seen)
         return refined.to(enlarged)

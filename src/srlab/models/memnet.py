@@ -130,7 +130,7 @@ class MemNet(nn.Module):
         return outputs[-1] if self.output_weights is None else self.average(outputs)
 
     def outputs(self, enlarged: Tensor) -> list[Tensor]:
-        """The reconstructions (N, 1, H, W): of each memory if multi-supervised, else of the last."""
+        """Reconstructions (N, 1, H, W): of each memory if multi-supervised, else of the last."""
         long_term = [self.extraction(enlarged)]
         for block in self.blocks:
             long_term.append(block(long_term))
@@ -144,7 +144,9 @@ class MemNet(nn.Module):
         """
         assert self.output_weights is not None
         weights = self.output_weights / self.output_weights.sum()
-        return sum((w * output for w, output in zip(weights, outputs, strict=True)), torch.zeros(()))
+        return sum(
+            (w * output for w, output in zip(weights, outputs, strict=True)), torch.zeros(())
+        )
 
     def _reconstruct(self, memory: Tensor) -> Tensor:
         return self.RESIDUAL_SCALE * self.reconstruction(relu(self.reconstruction_norm(memory)))

@@ -132,7 +132,9 @@ def _column(label: str, pixels: np.ndarray, box: tuple[int, int, int, int]) -> n
     )
     zoom = image.crop(box).resize((_PANEL, _PANEL), Image.Resampling.NEAREST)
     ratio = _PANEL / image.width
-    ImageDraw.Draw(whole).rectangle([round(edge * ratio) for edge in box], outline="#ff3b30", width=2)
+    ImageDraw.Draw(whole).rectangle(
+        [round(edge * ratio) for edge in box], outline="#ff3b30", width=2
+    )
     height = _LABEL + whole.height + _GAP + zoom.height
     column = Image.new("RGB", (_GAP + _PANEL, height), "white")
     font = ImageFont.load_default(size=13)

@@ -1,12 +1,15 @@
 """The running average of a network's weights."""
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
+Network = TypeVar("Network", bound=nn.Module)
 
-class RunningAverage:
+
+class RunningAverage(Generic[Network]):
     """Exponential moving average of parameters and of BN's statistics.
 
     The decay of the first steps is smaller, (1 + n) / (10 + n), so that a short training does not
@@ -16,13 +19,14 @@ class RunningAverage:
         network: a copy of the network that holds the average.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.network = copy.deepcopy(network).requires_grad_(False)
+    def __init__(self, network: Network, decay: float) -> None:
+        self.network = copy.deepcopy(network)
+        self.network.requires_grad_(False)
         self.decay = decay
         self.updates = 0
 
     @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
+    def update(self, network: Network) -> None:
         """Take the weights after a step into the average."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1

@@ -1,6 +1,7 @@
 """Device, precision, distribution and seeds: decided here and nowhere else."""
 
 import os
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric, seed_everything
@@ -40,7 +41,7 @@ def _device(accelerator: str) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _precision(params: TrainerParams, device: str) -> str:
+def _precision(params: TrainerParams, device: str) -> Literal["bf16-mixed", "32-true"]:
     bf16 = params.precision == "bf16" or (params.precision == "auto" and computes_bf16(device))
     return "bf16-mixed" if bf16 else "32-true"
 

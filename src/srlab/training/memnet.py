@@ -1,6 +1,5 @@
 """Training of MemNet."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from srlab.errors import SrlabError
 from srlab.losses import supervised
 from srlab.models.memnet import MemNet
 from srlab.params import MemNetParams, Params, PatchParams, TrainerParams
-from srlab.provenance import file_hash, git_commit
+from srlab.provenance import file_hash, git_commit, values_hash
 from srlab.tracking import Run
 from srlab.training.batches import PatchBatches, loader
 from srlab.training.ema import RunningAverage
@@ -89,9 +88,7 @@ def fit(
     return network.eval()
 
 
-def fit_and_save(
-    params: Params, folder: Path, weights: Path, run: Run, fabric: Fabric
-) -> None:
+def fit_and_save(params: Params, folder: Path, weights: Path, run: Run, fabric: Fabric) -> None:
     """Train as params.yaml says and write the weights with their card; see `fit`.
 
     When a loss stops being finite, the best weights so far are kept in `.srlab/diverged`, since
@@ -101,7 +98,7 @@ def fit_and_save(
         architecture="memnet",
         hyperparameters=architecture(params.memnet),
         scales=list(params.patches.memnet.scales),
-        params_sha256=fingerprint(params),
+        params_sha256=values_hash(sections(params)),
         data_sha256=file_hash(folder / "index.json"),
         git_commit=git_commit(),
         mlflow_run_id=run.id,
@@ -119,11 +116,14 @@ def fit_and_save(
     run.log_file(weights)
 
 
-def fingerprint(params: Params) -> str:
-    """SHA-256 of all that the weights depend on besides data and code."""
-    sections = (params.trainer, params.data, params.patches.memnet, params.memnet)
-    joined = "".join(section.fingerprint() for section in sections)
-    return hashlib.sha256(joined.encode()).hexdigest()
+def sections(params: Params) -> dict[str, Any]:
+    """What of params.yaml the weights depend on, as plain values."""
+    return {
+        "trainer": params.trainer.model_dump(),
+        "data": {"train": params.data.train},
+        "patches": {"memnet": params.patches.memnet.model_dump()},
+        "memnet": params.memnet.model_dump(),
+    }
 
 
 class _MemNetTrainee:
@@ -140,14 +140,16 @@ class _MemNetTrainee:
         self._fabric = fabric
         self._validation = validation
         self._layout = torch.channels_last if trainer.channels_last else torch.contiguous_format
-        self._network = MemNet(**architecture(params)).to(memory_format=self._layout)
+        network = MemNet(**architecture(params)).to(fabric.device)
+        self._network = network.to(memory_format=self._layout)
         optimizer = build_optimizer(self._network, params.optimizer)
-        forward = torch.compile(self._network) if trainer.compile else self._network
-        self._module, self._optimizer = fabric.setup(forward, optimizer)
-        self._module.mark_forward_method("outputs")
         self._average = (
             RunningAverage(self._network, params.ema_decay) if params.ema_decay else None
         )
+        if trainer.compile:
+            self._network.outputs = torch.compile(self._network.outputs)  # type: ignore[method-assign]
+        self._module, self._optimizer = fabric.setup(self._network, optimizer)
+        self._module.mark_forward_method("outputs")
 
     def update(self, batch: tuple[Tensor, Tensor], learning_rate: float) -> dict[str, Tensor]:
         enlarged, hr = (self._image(patches) for patches in batch)
@@ -159,7 +161,9 @@ class _MemNetTrainee:
         self._fabric.backward(torch.stack(list(losses.values())).sum())
         if self._params.optimizer.clip_norm is not None:
             self._fabric.clip_gradients(
-                self._module, self._optimizer, max_norm=self._params.optimizer.clip_norm,
+                self._module,
+                self._optimizer,
+                max_norm=self._params.optimizer.clip_norm,
                 error_if_nonfinite=False,
             )
         for group in self._optimizer.param_groups:

@@ -1,0 +1,194 @@
+"""The stages declare what they import, and a change reruns what depends on it and nothing else."""
+
+import ast
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import networkx
+import pytest
+import yaml
+from conftest import ROOT
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+
+DVC_YAML = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+STAGES = {name: stage.get("do", stage) for name, stage in DVC_YAML["stages"].items()}
+
+
+def module_file(name: str) -> Path | None:
+    base = (ROOT / "src" if name.startswith("srlab") else ROOT) / name.replace(".", "/")
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module of ours that a file names in an import, wherever in it, and their packages."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] in ("srlab", "pipeline"):
+                yield from (".".join(parts[: end + 1]) for end in range(len(parts)))
+
+
+def reached(script: Path) -> set[str]:
+    """The files of ours that a script imports, directly or not; empty ones left out."""
+    files: set[Path] = set()
+    waiting = [script]
+    while waiting:
+        path = waiting.pop()
+        if path in files:
+            continue
+        files.add(path)
+        waiting += [file for name in imported(path) if (file := module_file(name))]
+    return {str(path.relative_to(ROOT)) for path in files if path.read_text().strip()}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_declares_exactly_what_it_imports(stage: str) -> None:
+    module = STAGES[stage]["cmd"].split(" -m ")[1].split()[0]
+    file = module_file(module)
+    assert file is not None
+    declared = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
+    expected = reached(file)
+    assert declared == expected, f"{stage}: add {expected - declared}, drop {declared - expected}"
+
+
+def test_no_output_persists() -> None:
+    assert "persist" not in (ROOT / "dvc.yaml").read_text()
+
+
+def test_commands_import_the_code_beside_them() -> None:
+    assert DVC_YAML["vars"] == [{"python": "PYTHONPATH=src python"}]
+    assert all(stage["cmd"].startswith("${python} -m pipeline.") for stage in STAGES.values())
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which `dvc repro` has nothing to do, its outputs made up."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("dvc.yaml", "src", "pipeline"):
+        source = ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copyfile
+        copy(source, folder / name)
+    (folder / "data").mkdir()
+    shutil.copyfile(ROOT / "data" / "datasets.yaml", folder / "data" / "datasets.yaml")
+    shutil.copyfile(ROOT / "profiles" / "smoke.yaml", folder / "params.yaml")
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"]):
+        subprocess.run(command, cwd=folder, check=True)
+    repo = Repo(str(folder))
+    with contextlib.chdir(folder), repo.lock:
+        for stage in networkx.dfs_postorder_nodes(repo.index.graph):
+            for out in stage.outs:
+                path = Path(out.fs_path)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if path.suffix:
+                    path.write_text(stage.addressing)
+                else:
+                    path.mkdir()
+                    (path / "file").write_text(stage.addressing)
+            stage.save()
+            stage.commit()
+            stage.dump(update_pipeline=False)
+    with contextlib.chdir(folder):
+        assert Repo(str(folder)).status() == {}
+    return folder
+
+
+@pytest.fixture
+def rerun(clone: Path):
+    """Change a file of the clone; which stages must run again?"""
+    originals: dict[Path, bytes] = {}
+
+    def stages_after(path: Path, text: str) -> set[str]:
+        originals.setdefault(path, path.read_bytes())
+        path.write_text(text)
+        with contextlib.chdir(clone):  # DVC names stages relative to the working directory
+            repo = Repo(str(clone))
+            changed = set(repo.status())
+            graph = repo.index.graph  # edges point from a stage to what it depends on
+            return {
+                stage.addressing
+                for stage in graph
+                if stage.addressing in changed
+                or any(other.addressing in changed for other in networkx.descendants(graph, stage))
+            }
+
+    yield stages_after
+    for path, content in originals.items():
+        path.write_bytes(content)
+
+
+TRAINED = {"train_memnet", "evaluate@memnet", "report"}
+PATCHED = {"patches@memnet", *TRAINED}
+SCORED = {"baseline@nearest", "baseline@bicubic", "evaluate@memnet", "report"}
+CHANGES = [
+    ("trainer.seed", 2, TRAINED),
+    ("trainer.precision", "bf16", TRAINED),
+    ("data.train", ["sample_train", "t91"], {"download_train@t91", *PATCHED}),
+    ("data.test", ["sample_test", "set5"], {"download_test@set5", *SCORED}),
+    ("patches.memnet.stride", 21, PATCHED),
+    ("patches.memnet.scales", [2], PATCHED),
+    ("patches.memnet.validation_images", 0, PATCHED),
+    ("memnet.features", 8, TRAINED),
+    ("memnet.memory_blocks", 3, TRAINED),
+    ("memnet.optimizer.learning_rate", 0.1, TRAINED),
+    ("memnet.budget.steps", 9, TRAINED),
+    ("evaluate.scales", [2, 4], SCORED),
+    ("evaluate.protocols", ["y", "y_rgb8"], SCORED),
+    ("report.crop", 32, {"report"}),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "expected"), CHANGES)
+def test_a_changed_parameter_reruns_what_depends_on_it(clone, rerun, key, value, expected) -> None:
+    path = clone / "params.yaml"
+    loader = YAML()
+    tree = loader.load(path)
+    *sections, last = key.split(".")
+    section = tree
+    for name in sections:
+        section = section[name]
+    assert section[last] != value
+    section[last] = value
+    changed = clone / "changed.yaml"
+    loader.dump(tree, changed)
+    assert rerun(path, changed.read_text()) == expected
+
+
+def test_every_section_of_the_params_is_changed_above() -> None:
+    sections = set(YAML(typ="safe").load((ROOT / "params.yaml").read_text()))
+    assert {key.split(".")[0] for key, _, _ in CHANGES} == sections
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("src/srlab/models/memnet.py", TRAINED),
+        ("src/srlab/data/patches.py", PATCHED),
+        ("src/srlab/metrics/ssim.py", SCORED),
+        ("src/srlab/report/strip.py", {"report"}),
+        ("src/srlab/cli.py", set()),
+    ],
+)
+def test_a_changed_module_reruns_what_imports_it(clone, rerun, file: str, expected) -> None:
+    path = clone / file
+    assert rerun(path, path.read_text() + "\n# changed\n") == expected
+
+
+def test_another_catalog_entry_reruns_nothing(clone: Path, rerun) -> None:
+    path = clone / "data" / "datasets.yaml"
+    assert rerun(path, path.read_text().replace("T91: Yang", "T91: YANG")) == set()
+    changed = path.read_text().replace("Photographs inside the package scikit-image, for t", "P")
+    assert rerun(path, changed) == {
+        "download_train@sample_train", "download_test@sample_test", *PATCHED, *SCORED,
+    }  # fmt: skip

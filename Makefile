@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test lint ui clean
+.PHONY: repro test lint ui readme clean
 
 repro: .venv/installed
 	dvc repro
@@ -15,6 +15,11 @@ lint: .venv/installed-dev
 
 ui: .venv/installed
 	mlflow ui --backend-store-uri sqlite:///mlflow.db
+
+# README.md's table and picture, from the last run.
+readme: .venv/installed
+	python -m srlab.report.readme README.md metrics/table.md
+	cp report/strips/sample_test/coffee.png docs/strip.png
 
 clean:
 	rm -rf .venv .srlab

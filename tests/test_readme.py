@@ -1,0 +1,32 @@
+import re
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from srlab.report.readme import with_results
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_results_are_those_of_the_metrics() -> None:
+    table = (ROOT / "metrics" / "table.md").read_text()
+    assert with_results(README, table) == README, "run: make readme"
+
+
+def test_a_readme_without_markers_is_refused() -> None:
+    with pytest.raises(ValueError, match="must hold the lines"):
+        with_results("no markers", "table")
+
+
+def test_every_file_that_the_readme_names_is_there() -> None:
+    linked = re.findall(r"\]\(([^)#:]+)\)|`([\w./-]+\.(?:py|yaml|json|md|png))`", README)
+    for name in {a or b for a, b in linked}:
+        made_by_a_run = Path(name).parts[0] in ("report", "results", "models")
+        assert made_by_a_run or (ROOT / name).exists(), name
+
+
+def test_every_make_target_of_the_readme_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`?make (\w+)", README)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

@@ -10,6 +10,8 @@ import torch
 from srlab.data.images import write_png
 from srlab.params import Params, load_params
 
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DVC_NO_ANALYTICS"] = "true"
+
 ROOT = Path(__file__).parent.parent
 MIRROR = Path(os.environ.get("SRLAB_MIRROR", ROOT.parent / "shared"))
 

@@ -149,6 +149,7 @@ def run(name: str, params: Mapping[str, Any], data_sha256: str) -> Iterator[Run]
 
 
 def _start(name: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> MlflowRun | None:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # runs are nobody else's business
     try:
         import mlflow
     except ImportError:

@@ -84,7 +84,8 @@ def comparison_strip(
     """lr | methods | hr as one picture, uint8 (H, W, 3).
 
     The upper row shows the whole image, the lower one the same crop of each, enlarged without
-    smoothing. The crop is where the true image has the most detail, so no method chooses it.
+    smoothing. The crop is where the low-resolution image has the most detail, so no method
+    chooses it.
 
     Args:
         hr_path: the true image.
@@ -98,7 +99,8 @@ def comparison_strip(
     panels = {"lr": np.kron(lr, np.ones((scale, scale, 1), np.uint8))}
     panels |= {name: _rgb(read_pixels(path)) for name, path in results.items()}
     panels["hr"] = hr
-    box = most_detailed(hr, crop, step=scale)
+    left, top, right, bottom = (edge * scale for edge in most_detailed(lr, crop // scale))
+    box = (left, top, right, bottom)
     columns = [
         _column(f"{name} {captions.get(name, '')}".strip(), pixels, box)
         for name, pixels in panels.items()
@@ -106,23 +108,21 @@ def comparison_strip(
     return np.concatenate(columns, axis=1)[:, _GAP:]
 
 
-def most_detailed(pixels: np.ndarray, crop: int, *, step: int) -> tuple[int, int, int, int]:
+def most_detailed(pixels: np.ndarray, side: int) -> tuple[int, int, int, int]:
     """(left, top, right, bottom) of the square with the largest gradients in uint8 (H, W, 3).
 
     Args:
-        crop: side of the square, at most the image's.
-        step: corners are multiples of it, so that the square falls on low-resolution pixels.
+        side: of the square; at most that of the image.
     """
     grey = pixels.astype(np.float64).mean(axis=2)
-    crop = min(crop, *grey.shape)
+    side = min(side, *grey.shape)
     slope = np.zeros_like(grey)
     slope[:, 1:] += np.abs(np.diff(grey, axis=1))
     slope[1:] += np.abs(np.diff(grey, axis=0))
     total = np.pad(slope.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    sums = total[crop:, crop:] - total[:-crop, crop:] - total[crop:, :-crop] + total[:-crop, :-crop]
-    row, column = np.unravel_index(np.argmax(sums[::step, ::step]), sums[::step, ::step].shape)
-    left, top = int(column) * step, int(row) * step
-    return left, top, left + crop, top + crop
+    sums = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    top, left = (int(corner) for corner in np.unravel_index(np.argmax(sums), sums.shape))
+    return left, top, left + side, top + side
 
 
 def _column(label: str, pixels: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:

@@ -117,6 +117,19 @@ def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
         load_params(path)
 
 
+def test_an_unknown_dataset_gets_the_nearest_name(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    catalog = (ROOT / "data" / "datasets.yaml").read_text()
+    (tmp_path / "data" / "datasets.yaml").write_text(catalog)
+    path = tmp_path / "params.yaml"
+    text = (ROOT / "params.yaml").read_text()
+    path.write_text(text.replace("[sample_test]", "[set_5]"))
+    with pytest.raises(SrlabError, match=r"data\.test: 'set_5' is not in .*did you mean 'set5'\?"):
+        load_params(path)
+    path.write_text(text)
+    load_params(path)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SrlabError, match="no such file"):
         load_params(tmp_path / "params.yaml")

@@ -291,10 +291,21 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check a params file.
 
     Raises:
-        SrlabError: the file is missing, is no YAML, or does not say what `Params` asks for; one
-            line for each mistake.
+        SrlabError: the file is missing, is no YAML, does not say what `Params` asks for, or names
+            a dataset that the catalog beside it does not have; one line for each mistake.
     """
-    return parse_params(read_yaml(path), source=str(path))
+    params = parse_params(read_yaml(path), source=str(path))
+    catalog = path.parent / "data" / "datasets.yaml"
+    if catalog.is_file():
+        known = list(read_yaml(catalog))
+        for role in ("train", "test"):
+            for name in getattr(params.data, role):
+                if name not in known:
+                    raise SrlabError(
+                        f"{path}: data.{role}: {name!r} is not in {catalog}; "
+                        + _nearest(name, known)
+                    )
+    return params
 
 
 def parse_params(tree: Any, *, source: str) -> Params:
@@ -314,9 +325,7 @@ def _complaints(error: ValidationError, source: str) -> list[str]:
         valid = _valid_names(location[:-1])
         match detail["type"]:
             case "extra_forbidden":
-                near = difflib.get_close_matches(str(location[-1]), valid, n=1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
-                lines.append(f"{at}: unknown key; {hint}allowed: {', '.join(valid)}")
+                lines.append(f"{at}: unknown key; {_nearest(str(location[-1]), valid)}")
             case "missing":
                 lines.append(f"{at}: missing; it must be set, see params.schema.json")
             case "value_error":
@@ -331,6 +340,11 @@ def _complaints(error: ValidationError, source: str) -> list[str]:
                         hint = f"; did you mean {near[0]!r}?"
                 lines.append(f"{at}: {message}, found {value!r} ({type(value).__name__}){hint}")
     return lines
+
+
+def _nearest(name: str, valid: list[str]) -> str:
+    near = difflib.get_close_matches(name, valid, n=1)
+    return (f"did you mean {near[0]!r}? " if near else "") + f"allowed: {', '.join(valid)}"
 
 
 def _valid_names(location: tuple[int | str, ...]) -> list[str]:

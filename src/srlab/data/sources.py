@@ -9,6 +9,7 @@ import logging
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import pooch
 import requests
@@ -99,7 +100,9 @@ def _download(url: str, folder: Path) -> Path:
     try:
         return Path(store.fetch(name, downloader=downloader))
     except (requests.RequestException, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if isinstance(error, requests.ConnectionError):
+            reason = f"no connection to {urlsplit(url).hostname}, or it broke off"
         raise SourceError(
             f"cannot be fetched after {_ATTEMPTS_AFTER_THE_FIRST + 1} attempts ({reason})"
         ) from error

@@ -71,6 +71,7 @@ def test_the_metrics_name_the_run_that_made_them(clone: Path) -> None:
     assert run_of_it.data.tags["dvc_stage"] == "train_memnet"
     for hash_name in ("data_sha256", "params_sha256"):
         assert run_of_it.data.tags[hash_name] == made_by[hash_name]
+    assert run_of_it.data.tags["repeatable"] == "true"
     assert run_of_it.data.params["memnet.features"] == "4"
     assert "validation/psnr" in run_of_it.data.metrics
 

@@ -70,6 +70,7 @@ def fit(
     )
     steps_per_epoch = batches.patches / batches.batch
     budget = Budget(params.budget, steps_per_epoch=steps_per_epoch)
+    run.set_tags({"repeatable": str(budget.repeatable).lower()})
     trainee = _MemNetTrainee(params, trainer, load_validation(patches, folder), fabric)
     weights = optimize(
         trainee,

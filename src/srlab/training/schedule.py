@@ -14,6 +14,10 @@ class Budget:
         params: which of the three, and how many.
         steps_per_epoch: patches of an epoch by patches of a step.
         clock: seconds, for a budget in minutes.
+
+    Attributes:
+        steps: the last step; None where minutes decide.
+        repeatable: whether another run would take as many steps.
     """
 
     def __init__(

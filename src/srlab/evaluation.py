@@ -1,9 +1,10 @@
 """A method over benchmarks: per-image scores, then their means."""
 
 import csv
+import itertools
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -55,37 +56,30 @@ def evaluate(
     Raises:
         SrlabError: an image does not decode.
     """
-    return list(_scores(upscaler_of, params, folders, pictures))
-
-
-def _scores(
-    upscaler_of: Callable[[Protocol], Upscaler],
-    params: EvaluateParams,
-    folders: list[Path],
-    pictures: Path,
-) -> Iterator[Score]:
+    scores = []
     for folder in folders:
         for path in list_images(folder):
             image = to_tensor(read_pixels(path))
-            for name in params.protocols:
+            for name, scale in itertools.product(params.protocols, params.scales):
                 protocol = PROTOCOLS[name]
-                upscale = upscaler_of(protocol)
-                for scale in params.scales:
-                    lr, hr = protocol.pair(image, scale)
-                    sr = upscale(lr, scale)
-                    if name == PICTURES:
-                        target = pictures / folder.name / f"x{scale}"
-                        target.mkdir(parents=True, exist_ok=True)
-                        write_png(target / f"{path.stem}.png", to_pixels(sr))
-                    a, b = protocol.comparable(sr, scale), protocol.comparable(hr, scale)
-                    yield Score(
+                lr, hr = protocol.pair(image, scale)
+                sr = upscaler_of(protocol)(lr, scale)
+                if name == PICTURES:
+                    target = pictures / folder.name / f"x{scale}"
+                    target.mkdir(parents=True, exist_ok=True)
+                    write_png(target / f"{path.stem}.png", to_pixels(sr))
+                compared = [protocol.comparable(x, scale) for x in (sr, hr)]
+                scores.append(
+                    Score(
                         protocol=name,
                         dataset=folder.name,
                         scale=scale,
                         image=path.stem,
-                        psnr=_finite(psnr(a, b)),
-                        ssim=_finite(ssim(a, b)),
+                        psnr=_finite(psnr(*compared)),
+                        ssim=_finite(ssim(*compared)),
                     )
+                )
+    return scores
 
 
 def _finite(value: torch.Tensor) -> float | None:

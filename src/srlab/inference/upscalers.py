@@ -33,18 +33,15 @@ class Interpolation:
 class EnlargedLuma:
     """A network that refines the bicubically enlarged luma, such as MemNet.
 
-    Cb and Cr are enlarged bicubically.
+    Cb and Cr are enlarged bicubically. It computes in float32 where the network is.
 
     Args:
         network: (N, 1, H, W) -> (N, 1, H, W).
-        device: where it computes.
-        bf16: compute in bf16.
     """
 
-    def __init__(self, network: nn.Module, *, device: str = "cpu", bf16: bool = False) -> None:
-        self._network = network.to(device).to(memory_format=torch.channels_last).eval()
-        self._device = device
-        self._bf16 = bf16
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network.to(memory_format=torch.channels_last).eval()
+        self._device = next(network.parameters()).device
 
     @torch.inference_mode()
     def __call__(self, lr: Tensor, scale: int) -> Tensor:
@@ -56,9 +53,5 @@ class EnlargedLuma:
         return ycbcr_to_rgb(ycbcr).clamp(0, 1)
 
     def _refine(self, enlarged: Tensor) -> Tensor:
-        seen = enlarged.to(self._device, torch.float32).contiguous(
-            memory_format=torch.channels_last
-        )
-        with torch.autocast(self._device, torch.bfloat16, enabled=self._bf16):
-            refined = self._network(seen)
-        return refined.to(enlarged)
+        seen = enlarged.to(self._device, torch.float32)
+        return self._network(seen.contiguous(memory_format=torch.channels_last)).to(enlarged)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import ROOT
 from PIL import Image
 
@@ -105,7 +106,9 @@ def test_a_wrong_override_is_refused_with_its_key(clone: Path) -> None:
 
 
 def test_a_stage_imports_the_code_beside_it(clone: Path) -> None:
-    said = run(clone, "sh", "-c", "PYTHONPATH=src python -c 'import srlab; print(srlab.__file__)'")
+    # The installed srlab is that of the checkout under test; the clone's commands must not find it.
+    python = yaml.safe_load((clone / "dvc.yaml").read_text())["vars"][0]["python"]
+    said = run(clone, "sh", "-c", f"{python} -c 'import srlab; print(srlab.__file__)'")
     assert said.strip() == str(clone / "src" / "srlab" / "__init__.py")
 
 

@@ -8,13 +8,19 @@ from srlab.params import load_params
 
 
 def main(
-    method: Literal["nearest", "bicubic"], images: Path, metrics: Path, table: Path, pictures: Path
+    method: Literal["nearest", "bicubic"],
+    images: Path,
+    backbone: Path,
+    metrics: Path,
+    table: Path,
+    pictures: Path,
 ) -> None:
     """Score METHOD on IMAGES; write means to METRICS, rows to TABLE, results to PICTURES."""
     params = load_params()
     from srlab.data.raw import select_datasets
     from srlab.evaluation import evaluate, write_scores
     from srlab.inference.upscalers import Interpolation
+    from srlab.metrics.perceptual import load_perceptual_metrics
     from srlab.provenance import git_commit, values_hash
 
     scores = evaluate(
@@ -22,10 +28,11 @@ def main(
         params.evaluate,
         select_datasets(images, params.data.test),
         pictures,
+        load_perceptual_metrics(backbone),
     )
     made_by = {
         "weights_sha256": None,
-        "params_sha256": values_hash(params.evaluate.model_dump()),
+        "params_sha256": values_hash(params.evaluate.model_dump(include={"scales", "protocols"})),
         "data_sha256": None,
         "git_commit": git_commit(),
         "mlflow_run_id": None,

@@ -1,27 +1,47 @@
-"""Stage `evaluate`: score trained weights."""
+"""Stages `evaluate` and `evaluate_srgan`: score trained weights."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from pipeline.stage import start
 from srlab.params import load_params
 
 
-def main(weights: Path, images: Path, metrics: Path, table: Path, pictures: Path) -> None:
+def main(
+    weights: Path,
+    images: Path,
+    backbone: Path,
+    metrics: Path,
+    table: Path,
+    pictures: Path,
+    blend_from: Annotated[
+        Path | None, typer.Option(help="Weights at evaluate.strength 0; WEIGHTS are at 1.")
+    ] = None,
+) -> None:
     """Score WEIGHTS on IMAGES; write means to METRICS, rows to TABLE, results to PICTURES."""
     params = load_params()
     from srlab.data.raw import select_datasets
     from srlab.evaluation import evaluate, write_scores
-    from srlab.inference.upscalers import EnlargedLuma
+    from srlab.inference.strength import load_blend
+    from srlab.inference.upscalers import network_upscaler
+    from srlab.metrics.perceptual import load_perceptual_metrics
     from srlab.provenance import file_hash
     from srlab.weights import load_weights
 
-    network, card = load_weights(weights)
-    upscaler = EnlargedLuma(network)
+    strength = None if blend_from is None else params.evaluate.strength
+    if blend_from is None or strength is None:
+        network, card = load_weights(weights)
+    else:
+        network, card = load_blend(blend_from, weights, strength)
+    upscaler = network_upscaler(network, card)
     scores = evaluate(
         lambda protocol: upscaler,
         params.evaluate,
         select_datasets(images, params.data.test),
         pictures,
+        load_perceptual_metrics(backbone),
     )
     made_by = {
         "weights_sha256": file_hash(weights),
@@ -29,6 +49,7 @@ def main(weights: Path, images: Path, metrics: Path, table: Path, pictures: Path
         "data_sha256": card.data_sha256,
         "git_commit": card.git_commit,
         "mlflow_run_id": card.mlflow_run_id,
+        **({} if strength is None else {"strength": strength}),
     }
     write_scores(scores, made_by, metrics, table)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from pipeline.stage import start
 from srlab.params import load_params
 
-PAPER_PATCHES = 129_518
-"""31x31 patches of T91, BSDS200 and General100 together, as Lal & Javid count them."""
+PATCHES_IN_THE_PAPER = {"memnet": 129_518}
+"""Of T91, BSDS200 and General100 together, as Lal & Javid count them; they do not for SRGAN."""
 
 
 def main(network: str, images: Path, output: Path, metrics: Path) -> None:
@@ -24,7 +24,7 @@ def main(network: str, images: Path, output: Path, metrics: Path) -> None:
     summary = {
         "patches": index["patches"],
         "patches_of_all_images": counts,
-        "patches_in_the_paper": PAPER_PATCHES,
+        "patches_in_the_paper": PATCHES_IN_THE_PAPER.get(network),
     }
     metrics.write_text(json.dumps(summary, indent=2) + "\n")
     print(f"{network}: {index['patches']} patches; of all images, held out or not: {counts}")

@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.stage import start
 from srlab.params import load_params
 
-METHODS = ("nearest", "bicubic", "memnet")
+METHODS = ("nearest", "bicubic", "memnet", "srresnet", "srgan")
 
 
 def main(metrics: Path, images: Path, results: Path, table: Path, strips: Path) -> None:

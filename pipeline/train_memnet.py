@@ -12,11 +12,22 @@ def main(patches: Path, weights: Path) -> None:
     from srlab import tracking
     from srlab.provenance import file_hash
     from srlab.training.fabric import launch
-    from srlab.training.memnet import fit_and_save, sections
+    from srlab.training.memnet import architecture, fit, sections
+    from srlab.training.saving import fit_and_save
+    from srlab.weights import make_card
 
     fabric = launch(params.trainer)
-    with tracking.run("memnet", sections(params), file_hash(patches / "index.json")) as run:
-        fit_and_save(params, patches, weights, run, fabric)
+    data = file_hash(patches / "index.json")
+    own = params.memnet, params.patches.memnet
+    with tracking.run("memnet", sections(params), data) as run:
+        fit_and_save(
+            lambda: fit(*own, params.trainer, patches, run, fabric),
+            make_card(
+                "memnet", architecture(own[0]), own[1].scales, sections(params), data, run.id
+            ),
+            weights,
+            run,
+        )
 
 
 if __name__ == "__main__":

@@ -11,8 +11,10 @@ from typing import Any
 
 import torch
 
+from srlab.data.color import quantize
 from srlab.data.images import list_images, read_pixels, to_pixels, to_tensor, write_png
 from srlab.inference.upscalers import Upscaler
+from srlab.metrics.perceptual import PerceptualMetrics
 from srlab.metrics.protocols import PROTOCOLS, Protocol, ProtocolName
 from srlab.metrics.psnr import psnr
 from srlab.metrics.ssim import ssim
@@ -32,8 +34,8 @@ class Score:
     image: str
     psnr: float | None
     ssim: float | None
-    alex: float | None = None
-    lpips: float | None = None
+    alex: float | None
+    lpips: float | None
 
 
 METRICS = ("psnr", "ssim", "alex", "lpips")
@@ -44,14 +46,19 @@ def evaluate(
     params: EvaluateParams,
     folders: list[Path],
     pictures: Path,
+    perceptual: PerceptualMetrics,
 ) -> list[Score]:
     """Score a method on every image of some datasets.
+
+    Left out are factors that the method does not enlarge by, and protocols on luma for a method
+    that takes none.
 
     Args:
         upscaler_of: the method under a protocol. (The bicubic baseline differs between them.)
         params: protocols and scales.
         folders: one folder of images per dataset; its name is the dataset's.
         pictures: results go to `{dataset}/x{scale}/{image}.png` in here.
+        perceptual: computes ALEX and LPIPS, on RGB; not where a protocol leaves luma only.
 
     Raises:
         SrlabError: an image does not decode.
@@ -62,12 +69,18 @@ def evaluate(
             image = to_tensor(read_pixels(path))
             for name, scale in itertools.product(params.protocols, params.scales):
                 protocol = PROTOCOLS[name]
+                upscaler = upscaler_of(protocol)
+                if upscaler.scales is not None and scale not in upscaler.scales:
+                    continue
+                if protocol.luma_first and not upscaler.takes_luma:
+                    continue
                 lr, hr = protocol.pair(image, scale)
-                sr = upscaler_of(protocol)(lr, scale)
+                sr = upscaler(lr, scale)
                 if name == PICTURES:
                     target = pictures / folder.name / f"x{scale}"
                     target.mkdir(parents=True, exist_ok=True)
                     write_png(target / f"{path.stem}.png", to_pixels(sr))
+                alex, lpips = (None, None) if protocol.luma_first else perceptual(quantize(sr), hr)
                 compared = [protocol.comparable(x, scale) for x in (sr, hr)]
                 scores.append(
                     Score(
@@ -77,6 +90,8 @@ def evaluate(
                         image=path.stem,
                         psnr=_finite(psnr(*compared)),
                         ssim=_finite(ssim(*compared)),
+                        alex=alex,
+                        lpips=lpips,
                     )
                 )
     return scores

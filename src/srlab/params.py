@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from srlab.backbone_layers import BackboneName, layer_names
 from srlab.data.kernels import Kernel
 from srlab.errors import SrlabError
 from srlab.strict_yaml import read_yaml
@@ -128,18 +129,21 @@ class PatchesParams(Section):
     memnet: PatchParams
     """Patches that MemNet is trained on."""
 
+    srgan: PatchParams
+    """Patches that SRResNet and SRGAN are trained on."""
+
 
 class OptimizerParams(Section):
     """The optimizer."""
 
-    name: Literal["sgd", "adamw"]
-    """sgd with momentum (Lal & Javid), or adamw (Loshchilov & Hutter 2019)."""
+    name: Literal["sgd", "adam", "adamw"]
+    """sgd with momentum, adam (Kingma & Ba 2015), or adamw (Loshchilov & Hutter 2019)."""
 
     learning_rate: Positive
     """The step size that the schedule starts from."""
 
     momentum: Share
-    """Momentum of sgd; the first beta of adamw."""
+    """Momentum of sgd; the first beta of adam and adamw."""
 
     weight_decay: float = Field(ge=0, allow_inf_nan=False)
     """Weight decay; of weights with two or more dimensions only, in adamw."""
@@ -184,29 +188,8 @@ class BudgetParams(Section):
         return self
 
 
-class MemNetParams(Section):
-    """MemNet: the network and its training."""
-
-    memory_blocks: int = Field(ge=1)
-    """m of MmRr."""
-
-    residual_units: int = Field(ge=1)
-    """r of MmRr."""
-
-    features: int = Field(ge=1)
-    """Feature maps of every layer; 64 in the paper."""
-
-    gate_kernel: Literal[1, 3]
-    """Size of the gates' convolutions: 1 as the paper says, 3 as its parameter count says."""
-
-    share_weights: bool
-    """Residual units of a memory block share their convolutions (Tai et al. 2017)."""
-
-    supervision: Literal["single", "multi"]
-    """multi: every memory is reconstructed, supervised and averaged with learnt weights."""
-
-    loss: Literal["half_sum_squared", "mse", "l1"]
-    """half_sum_squared is the paper's: 1 / (2 * batch) times the summed squared error."""
+class FitParams(Section):
+    """What the training of every network is set by."""
 
     batch: int = Field(ge=1)
     """Patches in a step, over all devices."""
@@ -230,10 +213,168 @@ class MemNetParams(Section):
     """How often to validate within the budget, evenly spread; the best weights are kept."""
 
     @model_validator(mode="after")
-    def _possible(self) -> "MemNetParams":
+    def _possible(self) -> "FitParams":
         if self.schedule.name == "step" and self.budget.epochs is None:
             raise ValueError("schedule.name step counts epochs, so budget.epochs must be set")
         return self
+
+
+class MemNetParams(FitParams):
+    """MemNet: the network and its training."""
+
+    memory_blocks: int = Field(ge=1)
+    """m of MmRr."""
+
+    residual_units: int = Field(ge=1)
+    """r of MmRr."""
+
+    features: int = Field(ge=1)
+    """Feature maps of every layer; 64 in the paper."""
+
+    gate_kernel: Literal[1, 3]
+    """Size of the gates' convolutions: 1 as the paper says, 3 as its parameter count says."""
+
+    share_weights: bool
+    """Residual units of a memory block share their convolutions (Tai et al. 2017)."""
+
+    supervision: Literal["single", "multi"]
+    """multi: every memory is reconstructed, supervised and averaged with learnt weights."""
+
+    loss: Literal["half_sum_squared", "mse", "l1"]
+    """half_sum_squared is the paper's: 1 / (2 * batch) times the summed squared error."""
+
+
+class SRResNetParams(FitParams):
+    """SRResNet: the generator, and its training by a content loss."""
+
+    scale: Scale
+    """The factor that the network enlarges by."""
+
+    residual_blocks: int = Field(ge=1)
+    """16 in the papers."""
+
+    features: int = Field(ge=1)
+    """Feature maps of every layer; 64 in the papers."""
+
+    batch_norm: bool
+    """Batch normalisation, as in the papers; newer networks train better without."""
+
+    bicubic_skip: bool
+    """Add to the bicubically enlarged image, and start with nothing to add."""
+
+    outer_kernel: Literal[3, 9]
+    """Size of the first and the last convolution; 9 in the papers."""
+
+    upsampler: Literal["stages", "direct"]
+    """stages: a convolution and a pixel shuffle for each factor of the scale, as in the papers.
+    direct: one, from the features to the image; a fifth of the network's cost at x4."""
+
+    loss: Literal["mse", "l1"]
+    """Mean squared error as in the papers, or mean absolute error."""
+
+
+class ContentParams(Section):
+    """The content loss; its weight is 1."""
+
+    loss: Literal["mse", "l1"]
+    """Mean squared error as in the papers, or mean absolute error."""
+
+
+class PerceptualParams(Section):
+    """The perceptual loss: distance between features."""
+
+    backbone: BackboneName | Literal["none"]
+    """The network that the features are from; none leaves the term out."""
+
+    layer: str
+    """conv3_3: behind the third convolution of VGG's third block. relu3_3: behind its ReLU. AlexNet
+    has conv1 to relu5."""
+
+    distance: Literal["mse", "l1"]
+    """Mean squared difference, as in the papers, or mean absolute difference."""
+
+    feature_scale: Positive
+    """Multiplies the features; Ledig et al. use 1 / 12.75 = 0.0784."""
+
+    lambda1: float = Field(ge=0, allow_inf_nan=False)
+    """Weight of the term; 0.006 in Lal & Javid."""
+
+    @model_validator(mode="after")
+    def _layer_exists(self) -> "PerceptualParams":
+        if self.backbone == "none":
+            return self
+        names = layer_names(self.backbone)
+        if self.layer not in names:
+            raise ValueError(
+                f"{self.backbone} has no layer {self.layer!r}; {_nearest(self.layer, names)}"
+            )
+        return self
+
+
+class AdversarialParams(Section):
+    """The adversarial loss."""
+
+    loss: Literal["linear", "bce", "hinge", "relativistic"]
+    """linear: 1 - D(sr), as Lal & Javid write it. bce: non-saturating cross entropy (Ledig et al.).
+    hinge, relativistic: see srlab.adversarial."""
+
+    lambda2: float = Field(ge=0, allow_inf_nan=False)
+    """Weight of the term; 0.001 in Ledig et al."""
+
+
+class DiscriminatorParams(Section):
+    """The discriminator."""
+
+    features: int = Field(ge=1)
+    """Feature maps of the first layer; 64 in Ledig et al."""
+
+    dense: int = Field(ge=1)
+    """Width of the hidden dense layer; 1024 in Ledig et al."""
+
+    batch_norm: bool
+    """Batch normalisation, as in Ledig et al."""
+
+    dropout: Share
+    """Share of the values in front of the dense layers that are dropped; Lal & Javid add it."""
+
+    optimizer: OptimizerParams
+    """Its optimizer; its learning rate follows the generator's schedule."""
+
+
+class CollapseParams(Section):
+    """When adversarial training counts as collapsed, and what is done."""
+
+    certainty: float = Field(gt=0.5, lt=1)
+    """The discriminator is certain where it gives photographs more than this and images less
+    than 1 minus this."""
+
+    certain_steps: int = Field(ge=1)
+    """Steps in a row that the discriminator has to be certain for."""
+
+    psnr_drop: Positive
+    """Validation PSNR this much below the pre-trained generator's, in dB."""
+
+    returns: int = Field(ge=0)
+    """How often to return to the last good state; 0 only says what was seen."""
+
+
+class SRGANParams(FitParams):
+    """SRGAN: adversarial training of SRResNet."""
+
+    content: ContentParams
+    """The content loss."""
+
+    perceptual: PerceptualParams
+    """The perceptual loss."""
+
+    adversarial: AdversarialParams
+    """The adversarial loss."""
+
+    discriminator: DiscriminatorParams
+    """The discriminator."""
+
+    collapse: CollapseParams
+    """When to return to an earlier state."""
 
 
 class EvaluateParams(Section):
@@ -244,6 +385,9 @@ class EvaluateParams(Section):
 
     protocols: list[Literal["y", "y_rgb8", "paper"]] = Field(min_length=1)
     """How numbers are made, see the README."""
+
+    strength: float = Field(ge=0, le=1)
+    """SRGAN's weights are mixed with SRResNet's: 0 is SRResNet, 1 SRGAN."""
 
 
 class ReportParams(Section):
@@ -267,6 +411,10 @@ class Params(Section):
     """Training patches."""
     memnet: MemNetParams
     """MemNet and its training."""
+    srresnet: SRResNetParams
+    """SRResNet and its training."""
+    srgan: SRGANParams
+    """SRGAN's training from SRResNet's weights."""
     evaluate: EvaluateParams
     """Scoring."""
     report: ReportParams
@@ -278,6 +426,14 @@ class Params(Section):
         if patches.channels != "luma" or not patches.enlarged:
             raise ValueError(
                 "patches.memnet must be channels: luma, enlarged: true (MemNet's input)"
+            )
+        patches = self.patches.srgan
+        if patches.channels != "rgb" or patches.enlarged:
+            raise ValueError("patches.srgan must be channels: rgb, enlarged: false (SRGAN's input)")
+        if patches.scales != [self.srresnet.scale]:
+            raise ValueError(
+                f"patches.srgan.scales must be [{self.srresnet.scale}], srresnet.scale, not "
+                f"{patches.scales}: SRResNet has one scale"
             )
         if "y_rgb8" not in self.evaluate.protocols:
             raise ValueError("evaluate.protocols must name y_rgb8: the pictures are made under it")

@@ -6,6 +6,7 @@ was made by. Loading builds the network from the header and never unpickles.
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from torch import nn
 
 from srlab.errors import SrlabError
 from srlab.models.memnet import MemNet
+from srlab.models.srresnet import SRResNet
+from srlab.provenance import git_commit, values_hash
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {"memnet": MemNet}
+ARCHITECTURES: dict[str, type[nn.Module]] = {"memnet": MemNet, "srresnet": SRResNet}
 """Networks by the name in the header."""
 
 _FORMAT = "srlab 1"
@@ -42,6 +45,32 @@ class Card:
     """Commit of the code that trained it."""
     mlflow_run_id: str | None
     """The run that trained it."""
+
+
+def make_card(
+    architecture: str,
+    hyperparameters: Mapping[str, Any],
+    scales: Sequence[int],
+    sections: Mapping[str, Any],
+    data_sha256: str,
+    run_id: str | None,
+) -> Card:
+    """The card of weights that are trained now, by the code that runs.
+
+    Args:
+        architecture, hyperparameters, scales, data_sha256: see `Card`.
+        sections: what of params.yaml the weights depend on.
+        run_id: the MLflow run.
+    """
+    return Card(
+        architecture=architecture,
+        hyperparameters=dict(hyperparameters),
+        scales=list(scales),
+        params_sha256=values_hash(sections),
+        data_sha256=data_sha256,
+        git_commit=git_commit(),
+        mlflow_run_id=run_id,
+    )
 
 
 def save_weights(network: nn.Module, card: Card, path: Path) -> None:
@@ -90,6 +119,18 @@ def load_weights(path: Path) -> tuple[nn.Module, Card]:
             f"{path}: the weights do not fit their card ({reason}); train again"
         ) from None
     return network.eval(), card
+
+
+def load_srresnet(path: Path) -> tuple[SRResNet, Card]:
+    """Weights of an SRResNet; see `load_weights`.
+
+    Raises:
+        SrlabError: also where the file holds another network.
+    """
+    network, card = load_weights(path)
+    if not isinstance(network, SRResNet):
+        raise SrlabError(f"{path}: holds a {card.architecture}, not an srresnet; train one")
+    return network, card
 
 
 def _without_aliases(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -43,34 +43,37 @@ def write_strips(
     Raises:
         SrlabError: a result or a score is missing.
     """
-    psnr = {method: _psnr_of_images(table, params.scale) for method, table in tables.items()}
+    captions = {method: _captions(table, params.scale) for method, table in tables.items()}
+    # A network for another scale has nothing to show.
+    shown = [method for method in results if captions[method]]
     for dataset in datasets:
         (output / dataset.name).mkdir(parents=True, exist_ok=True)
         for path in list_images(dataset):
             key = (dataset.name, path.stem)
-            if missing := [method for method in psnr if key not in psnr[method]]:
+            if missing := [method for method in shown if key not in captions[method]]:
                 raise SrlabError(
                     f"{path}: not scored by {', '.join(missing)}; make it again: dvc repro"
                 )
             strip = comparison_strip(
                 path,
                 {
-                    method: folder / dataset.name / f"x{params.scale}" / f"{path.stem}.png"
-                    for method, folder in results.items()
+                    method: results[method] / dataset.name / f"x{params.scale}" / f"{path.stem}.png"
+                    for method in shown
                 },
                 scale=params.scale,
                 crop=params.crop,
-                captions={method: f"{scores[key]:.2f} dB" for method, scores in psnr.items()},
+                captions={method: captions[method][key] for method in shown},
             )
             write_png(output / dataset.name / f"{path.stem}.png", strip)
 
 
-def _psnr_of_images(table: Path, scale: int) -> dict[tuple[str, str], float]:
-    """(dataset, image) -> PSNR under the protocol of the pictures."""
+def _captions(table: Path, scale: int) -> dict[tuple[str, str], str]:
+    """(dataset, image) -> PSNR, and LPIPS if known, under the protocol of the pictures."""
     try:
         with table.open(newline="") as file:
             return {
-                (row["dataset"], row["image"]): float(row["psnr"])
+                (row["dataset"], row["image"]): f"{float(row['psnr']):.2f} dB"
+                + (f" / {float(row['lpips']):.3f}" if row["lpips"] else "")
                 for row in csv.DictReader(file)
                 if row["protocol"] == PICTURES and int(row["scale"]) == scale
             }
@@ -92,7 +95,7 @@ def comparison_strip(
         results: method -> its result for this image.
         scale: the factor; lr is made as in the protocol `y_rgb8`.
         crop: side of the crop in high-resolution pixels.
-        captions: method -> what stands behind its name, such as its PSNR.
+        captions: method -> what stands behind its name, such as its PSNR and LPIPS.
     """
     hr = _rgb(to_pixels(crop_to_multiple(to_tensor(read_pixels(hr_path)), scale)))
     lr = to_pixels(resample(to_tensor(hr).double(), scale=1 / scale).float())

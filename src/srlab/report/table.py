@@ -7,10 +7,13 @@ from typing import Any
 from srlab.errors import SrlabError
 
 _TITLES = {
+    "y_rgb8": "`y_rgb8`: MATLAB bicubic on 8-bit RGB, PSNR and SSIM on luma (as SRResNet, EDSR)",
     "y": "`y`: MATLAB bicubic on 8-bit luma, scored on luma (as SRCNN, VDSR, MemNet)",
-    "y_rgb8": "`y_rgb8`: MATLAB bicubic on 8-bit RGB, scored on luma (as SRResNet, EDSR)",
-    "paper": "`paper`: bicubic without antialiasing, scored on RGB (as Lal & Javid)",
+    "paper": "`paper`: bicubic without antialiasing, PSNR and SSIM on RGB (as Lal & Javid)",
 }
+_FORMATS = {"psnr": ".2f", "ssim": ".4f", "alex": ".3f", "lpips": ".3f"}
+_ON_LUMA = ("psnr", "ssim")
+_LOWER_IS_BETTER = ("lpips",)
 
 
 def read_metrics(paths: list[Path]) -> dict[str, dict[str, Any]]:
@@ -32,51 +35,58 @@ def read_metrics(paths: list[Path]) -> dict[str, dict[str, Any]]:
 
 
 def markdown_table(methods: dict[str, dict[str, Any]]) -> str:
-    """A table per protocol: a row per method, PSNR / SSIM per dataset and scale; best in bold."""
+    """A table per protocol: a row per scale and method, the metrics of each dataset; best in bold.
+
+    A method has no row at a scale that it does not enlarge by. ALEX is better high, LPIPS low.
+    """
     sections = []
     for protocol, title in _TITLES.items():
         scored = {name: tree[protocol] for name, tree in methods.items() if protocol in tree}
-        if not scored:
+        datasets = list(dict.fromkeys(name for tree in scored.values() for name in tree))
+        metrics = _ON_LUMA if protocol == "y" else tuple(_FORMATS)
+        columns = [(dataset, metric) for dataset in datasets for metric in metrics]
+        scales = sorted({s for tree in scored.values() for cells in tree.values() for s in cells})
+        if not columns:
             continue
-        columns = list(
-            dict.fromkeys(
-                (dataset, scale)
-                for tree in scored.values()
-                for dataset, scales in tree.items()
-                for scale in scales
-            )
-        )
-        heads = [f"{dataset} {scale}" for dataset, scale in columns]
+        heads = [f"{dataset} {metric.upper()}" for dataset, metric in columns]
         lines = [
-            f"Protocol {title}; PSNR in dB / SSIM:",
+            f"Protocol {title}:",
             "",
-            f"| method | {' | '.join(heads)} | commit |",
-            f"|---|{'---|' * len(heads)}---|",
+            f"| scale | method | {' | '.join(heads)} | commit |",
+            f"|---|---|{'---|' * len(heads)}---|",
         ]
-        best = {column: max(_psnr(tree, column) for tree in scored.values()) for column in columns}
-        for name, tree in scored.items():
-            cells = [
-                _cell(tree, column, bold=_psnr(tree, column) == best[column]) for column in columns
+        for scale in reversed(scales):
+            rows = {
+                name: [
+                    tree.get(dataset, {}).get(scale, {}).get(metric) for dataset, metric in columns
+                ]
+                for name, tree in scored.items()
+                if any(scale in cells for cells in tree.values())
+            }
+            best = [
+                _best(metric, [row[index] for row in rows.values()])
+                for index, (_, metric) in enumerate(columns)
             ]
-            commit = (methods[name]["made_by"]["git_commit"] or "unknown")[:8]
-            lines.append(f"| {name} | {' | '.join(cells)} | {commit} |")
+            for name, row in rows.items():
+                cells = [
+                    _cell(value, metric, bold=value is not None and value == top)
+                    for value, (_, metric), top in zip(row, columns, best, strict=True)
+                ]
+                commit = (methods[name]["made_by"]["git_commit"] or "unknown")[:8]
+                lines.append(f"| {scale} | {name} | {' | '.join(cells)} | {commit} |")
         sections.append("\n".join(lines))
     return "\n\n".join(sections) + "\n"
 
 
-def _metric(tree: dict[str, Any], column: tuple[str, str], metric: str) -> float | None:
-    dataset, scale = column
-    return tree.get(dataset, {}).get(scale, {}).get(metric)
+def _best(metric: str, values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    return min(known) if metric in _LOWER_IS_BETTER else max(known)
 
 
-def _psnr(tree: dict[str, Any], column: tuple[str, str]) -> float:
-    value = _metric(tree, column, "psnr")
-    return float("-inf") if value is None else value
-
-
-def _cell(tree: dict[str, Any], column: tuple[str, str], *, bold: bool) -> str:
-    psnr, ssim = _metric(tree, column, "psnr"), _metric(tree, column, "ssim")
-    if psnr is None:
+def _cell(value: float | None, metric: str, *, bold: bool) -> str:
+    if value is None:
         return "not computed"
-    text = f"{psnr:.2f} / " + ("not computed" if ssim is None else f"{ssim:.4f}")
+    text = format(value, _FORMATS[metric])
     return f"**{text}**" if bold else text

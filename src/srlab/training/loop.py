@@ -6,7 +6,7 @@ weights, logging, and the end when a loss is not finite.
 
 import time
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -25,7 +25,11 @@ class Trainee(Protocol):
     """What is trained."""
 
     def update(self, batch: Any, learning_rate: float) -> dict[str, Tensor]:
-        """One optimizer step on a batch; the named terms of the loss, which add up to it."""
+        """Steps of the optimizers on a batch.
+
+        Returns:
+            Scalars to log, by name. The first whose name ends in `/total` is shown.
+        """
 
     def validate(self) -> tuple[dict[str, float], Tensor | None]:
         """Scores of the present weights and an example picture (1, C, H, W).
@@ -38,7 +42,7 @@ class Trainee(Protocol):
 
 
 class TrainingDivergedError(SrlabError):
-    """A loss is not finite.
+    """A loss, or another logged value, is not finite.
 
     Attributes:
         weights: the best weights so far, by validation.
@@ -46,7 +50,7 @@ class TrainingDivergedError(SrlabError):
 
     def __init__(self, name: str, step: int, value: float, weights: dict[str, Tensor]) -> None:
         super().__init__(
-            f"training stopped: the loss {name!r} is {value} at step {step}; lower the "
+            f"training stopped: {name} is {value} at step {step}; lower the "
             "optimizer's learning_rate or set its clip_norm"
         )
         self.weights = weights
@@ -64,16 +68,18 @@ def optimize(
     validations: int,
     patches_per_step: int,
     steps_per_epoch: float,
+    keep: Literal["best", "last"] = "best",
 ) -> dict[str, Tensor]:
     """Train until the budget is used.
 
     Returns:
-        The best weights by validation PSNR; the last ones where there is nothing to validate on.
+        The best weights by validation PSNR, or the last ones, which are also kept where there is
+        nothing to validate on.
 
     Raises:
         TrainingDivergedError: a loss is not finite. It carries the best weights.
     """
-    best = _Best(trainee, run)
+    best = _Best(trainee, run, keep)
     best.consider(0)
     step = done = 0
     losses = _LossLog(run)
@@ -117,11 +123,12 @@ def optimize(
 
 
 class _Best:
-    """The best weights so far."""
+    """The best weights so far, or the last ones."""
 
-    def __init__(self, trainee: Trainee, run: Run) -> None:
+    def __init__(self, trainee: Trainee, run: Run, keep: Literal["best", "last"]) -> None:
         self._trainee = trainee
         self._run = run
+        self._keep = keep
         self._scores: dict[str, float] = {}
         self._psnr = float("-inf")
         self.step = 0
@@ -133,19 +140,20 @@ class _Best:
         if example is not None:
             self._run.log_image("validation", to_pixels(example), step=step)
         psnr = self._scores.get("validation/psnr", float("inf"))
-        if psnr >= self._psnr:
+        if psnr >= self._psnr or self._keep == "last":
             self._psnr, self.step = psnr, step
             self.weights = {k: v.detach().cpu().clone() for k, v in self._trainee.weights().items()}
 
     def describe(self) -> str:
         if not self._scores:
             return "skipped: no image is held out"
-        parts = [f"{k.rpartition('_')[2]} {v:.2f}" for k, v in self._scores.items() if "_x" in k]
+        psnr = {k: v for k, v in self._scores.items() if k.startswith("validation/psnr_x")}
+        parts = [f"{name.rpartition('_')[2]} {value:.2f}" for name, value in psnr.items()]
         return f"{' / '.join(parts)} dB"
 
 
 class _LossLog:
-    """Losses of recent steps: checked, averaged and sent now and then.
+    """What recent steps gave: checked, averaged and sent now and then.
 
     On a GPU, reading a loss waits for it; the steps are therefore read together.
     """
@@ -167,7 +175,7 @@ class _LossLog:
         return max(time.monotonic() - self._start, 1e-9)
 
     def flush(self, best: dict[str, Tensor]) -> float:
-        """Check and log the mean of each term; return the mean total."""
+        """Check and log the mean of each value; return the mean total."""
         self._last = time.monotonic()
         if not self._pending:
             return float("nan")
@@ -181,9 +189,5 @@ class _LossLog:
         means = dict(zip(names, values.mean(dim=0).tolist(), strict=True))
         last = self._pending[-1][0]
         self._pending.clear()
-        total = sum(means.values())
-        losses = {f"loss/{name}": value for name, value in means.items()}
-        self._run.log_metrics(
-            {**losses, "loss/total": total, "learning_rate": self._rate}, step=last
-        )
-        return total
+        self._run.log_metrics({**means, "learning_rate": self._rate}, step=last)
+        return next(value for name, value in means.items() if name.endswith("/total"))

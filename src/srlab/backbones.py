@@ -1,0 +1,97 @@
+"""Feature extractors of perceptual losses and metrics: torchvision's VGG-19, VGG-16 and AlexNet.
+
+Weights come from a file that the stage `backbone` has made; nothing is downloaded here.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from srlab.backbone_layers import BackboneName, layer_names
+from srlab.errors import SrlabError
+
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+
+
+class Backbone(nn.Module):
+    """The first layers of a classification network, frozen.
+
+    Args:
+        name: which network.
+        state: weights under torchvision's names, `features.0.weight` and so on; the network ends
+            behind the last convolution that it has weights for, and its ReLU.
+    """
+
+    def __init__(self, name: BackboneName, state: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.name = name
+        self.mean: Tensor
+        self.std: Tensor
+        # On the meta device nothing is allocated or drawn at random, the classifier neither.
+        with torch.device("meta"):
+            features = getattr(torchvision.models, name)(weights=None).features
+        names = iter(layer_names(name))
+        self.layers = nn.ModuleDict()
+        for index, module in features.named_children():
+            if isinstance(module, nn.Conv2d):
+                if f"features.{index}.weight" not in state:
+                    break
+                self.layers[next(names)] = module
+                own = {kind: state[f"features.{index}.{kind}"] for kind in ("weight", "bias")}
+                module.load_state_dict(own, assign=True)
+            elif isinstance(module, nn.ReLU):
+                # Not in place: the convolution's output may be asked for.
+                self.layers[next(names)] = nn.ReLU()
+            else:
+                self.layers[f"pool{index}"] = module
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+        self.requires_grad_(False)
+        self.eval()
+
+    def forward(
+        self, images: Tensor, layers: Sequence[str], *, normalize: bool = True
+    ) -> list[Tensor]:
+        """Features of RGB images at some layers.
+
+        Args:
+            images: (N, 3, H, W) in [0, 1].
+            layers: names from `srlab.backbone_layers.layer_names`, in the network's order.
+            normalize: subtract ImageNet's mean and divide by its deviation, as the weights expect.
+
+        Returns:
+            (N, C, H', W') for each of the layers.
+        """
+        x = (images - self.mean) / self.std if normalize else images
+        found = []
+        for name, module in self.layers.items():
+            x = module(x)
+            if name in layers:
+                found.append(x)
+            if len(found) == len(layers):
+                return found
+        raise ValueError(f"{self.name} has no layers {[x for x in layers if x not in self.layers]}")
+
+
+def load_backbone(path: Path, name: BackboneName) -> Backbone:
+    """A backbone from the file that the stage `backbone` made.
+
+    Raises:
+        SrlabError: the file is missing, is no safetensors, or holds another network.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = (file.metadata() or {}).get("backbone")
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (FileNotFoundError, SafetensorError, OSError) as error:
+        raise SrlabError(
+            f"{path}: no backbone can be read from it ({error}); make it again: dvc repro"
+        ) from None
+    if found != name:
+        raise SrlabError(f"{path}: holds {found or 'no backbone'}, not {name}; run dvc repro")
+    return Backbone(name, state)

@@ -1,0 +1,141 @@
+"""SRResNet: the generator of SRGAN.
+
+Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial
+Network", CVPR 2017, and Lal & Javid, "Image Super-Resolution using Deep Neural Networks".
+
+Letters: N images, h x w pixels of the low-resolution image, s the scale, F features.
+
+Deviations from Ledig et al., each an argument:
+- without `batch_norm` the convolutions have a bias and the residual of each block is smaller at
+  the start (the variance of what 16 blocks add would otherwise grow with their number);
+- with `bicubic_skip` the network adds to the bicubically enlarged image, and its last convolution
+  starts at zero, so that the untrained network is bicubic;
+- `outer_kernel` may be 3 instead of 9: at the enlarged size a 9x9 convolution is a quarter of the
+  network's cost;
+- `upsampler: direct` makes the s * s * 3 values of each low-resolution pixel at once (Shi et al.
+  2016), instead of widening to F maps at every size on the way.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+
+class ResidualBlock(nn.Module):
+    """(N, F, h, w) -> (N, F, h, w): convolution, BN, PReLU, convolution, BN, plus the input."""
+
+    def __init__(self, *, features: int, batch_norm: bool) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *_convolution(features, features, batch_norm=batch_norm),
+            nn.PReLU(),
+            *_convolution(features, features, batch_norm=batch_norm),
+        )
+        if not batch_norm:
+            last = self.body[-1]
+            assert isinstance(last, nn.Conv2d)
+            with torch.no_grad():
+                last.weight.mul_(0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class SRResNet(nn.Module):
+    """RGB images, enlarged by a fixed scale.
+
+    Args:
+        scale: s, 2, 3 or 4.
+        residual_blocks: 16 in Ledig et al.
+        features: F, 64 in Ledig et al.
+        batch_norm: a BN behind every convolution but the first and the last ones.
+        bicubic_skip: add to the bicubically enlarged image.
+        outer_kernel: size of the first and the last convolution, 9 in Ledig et al.
+        upsampler: stages (a pixel shuffle for each factor of s) or direct.
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: int,
+        residual_blocks: int = 16,
+        features: int = 64,
+        batch_norm: bool = True,
+        bicubic_skip: bool = False,
+        outer_kernel: int = 9,
+        upsampler: Literal["stages", "direct"] = "stages",
+    ) -> None:
+        super().__init__()
+        self.scale = scale
+        self.bicubic_skip = bicubic_skip
+        self.head = nn.Sequential(
+            nn.Conv2d(3, features, outer_kernel, padding=outer_kernel // 2), nn.PReLU()
+        )
+        self.blocks = nn.Sequential(
+            *(
+                ResidualBlock(features=features, batch_norm=batch_norm)
+                for _ in range(residual_blocks)
+            )
+        )
+        self.fusion = nn.Sequential(*_convolution(features, features, batch_norm=batch_norm))
+        self.upsampler = (
+            _stages(scale, features, outer_kernel)
+            if upsampler == "stages"
+            else nn.Sequential(
+                nn.Conv2d(features, 3 * scale**2, outer_kernel, padding=outer_kernel // 2),
+                nn.PixelShuffle(scale),
+            )
+        )
+        if bicubic_skip:
+            last = [module for module in self.upsampler if isinstance(module, nn.Conv2d)][-1]
+            nn.init.zeros_(last.weight)
+            assert last.bias is not None
+            nn.init.zeros_(last.bias)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """(N, 3, h, w) -> (N, 3, s*h, s*w), not clamped."""
+        x = self.head(lr)
+        x = x + self.fusion(self.blocks(x))
+        residual = self.upsampler(x)  # (N, 3, s*h, s*w)
+        if not self.bicubic_skip:
+            return residual
+        # In float32 also where the convolutions compute in bf16: an image has 8 bits, bf16 has 8.
+        enlarged = interpolate(
+            lr.float(), scale_factor=self.scale, mode="bicubic", align_corners=False
+        )
+        return enlarged + residual
+
+
+def _stages(scale: int, features: int, outer_kernel: int) -> nn.Sequential:
+    """(N, F, h, w) -> (N, 3, s*h, s*w), doubling or tripling on the way."""
+    layers: list[nn.Module] = []
+    for factor in {2: (2,), 3: (3,), 4: (2, 2)}[scale]:
+        widen = nn.Conv2d(features, features * factor**2, 3, padding=1)
+        _equal_within_pixels(widen, factor)
+        layers += [widen, nn.PixelShuffle(factor), nn.PReLU()]
+    layers.append(nn.Conv2d(features, 3, outer_kernel, padding=outer_kernel // 2))
+    return nn.Sequential(*layers)
+
+
+@torch.no_grad()
+def _equal_within_pixels(convolution: nn.Conv2d, factor: int) -> None:
+    """Give the factor^2 values of a pixel equal weights: no checkerboard at the start.
+
+    Source: Aitken et al. 2017, "Checkerboard artifact free sub-pixel convolution" (ICNR).
+    """
+    repeats = factor**2
+    convolution.weight.copy_(convolution.weight[::repeats].repeat_interleave(repeats, dim=0))
+    assert convolution.bias is not None
+    convolution.bias.copy_(convolution.bias[::repeats].repeat_interleave(repeats))
+
+
+def _convolution(inputs: int, outputs: int, *, batch_norm: bool) -> list[nn.Module]:
+    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=not batch_norm)
+    nn.init.kaiming_normal_(convolution.weight, a=0.25)  # the slope that PReLU starts with
+    if batch_norm:
+        return [convolution, nn.BatchNorm2d(outputs)]
+    assert convolution.bias is not None
+    nn.init.zeros_(convolution.bias)
+    return [convolution]

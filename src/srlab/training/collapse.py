@@ -1,0 +1,71 @@
+"""Noticing that adversarial training has collapsed."""
+
+import torch
+from torch import Tensor
+
+from srlab.params import CollapseParams
+
+_STEPS_BETWEEN_LOOKS = 10
+_CONSTANT = 0.05
+
+
+class CollapseWatch:
+    """Looks for the three ways in which adversarial training ends.
+
+    - The discriminator is certain for many steps in a row: it teaches nothing any more.
+    - The generator's images are constant: their deviation over the pixels is below a twentieth of
+      that of photographs.
+    - Validation PSNR is far below the pre-trained generator's: the images have left the truth.
+    """
+
+    def __init__(self, params: CollapseParams) -> None:
+        self._params = params
+        self._pending: list[Tensor] = []
+        self._certain = 0
+        self._psnr_at_start: float | None = None
+
+    def after_step(self, real: Tensor, fake: Tensor, sr: Tensor, hr: Tensor) -> str | None:
+        """Take a step in.
+
+        Args:
+            real, fake: the discriminator's answers in [0, 1], (N,) each.
+            sr, hr: the step's images (N, C, H, W).
+
+        Returns:
+            What was seen; None where all is well. On a GPU, reading a value waits for it, so ten
+            steps are looked at together.
+        """
+        spread = sr.std(dim=(2, 3)).mean() / hr.std(dim=(2, 3)).mean().clamp(min=1e-6)
+        self._pending.append(torch.stack([real.mean(), fake.mean(), spread]).detach())
+        if len(self._pending) < _STEPS_BETWEEN_LOOKS:
+            return None
+        rows = torch.stack(self._pending).tolist()
+        self._pending.clear()
+        for real_mean, fake_mean, step_spread in rows:
+            certainty = self._params.certainty
+            certain = real_mean > certainty and fake_mean < 1 - certainty
+            self._certain = self._certain + 1 if certain else 0
+            if self._certain >= self._params.certain_steps:
+                return (
+                    f"the discriminator has been certain for {self._certain} steps "
+                    f"(real {real_mean:.3f}, fake {fake_mean:.3f})"
+                )
+            if step_spread < _CONSTANT:
+                return "the generator's images are constant"
+        return None
+
+    def after_validation(self, psnr: float | None) -> str | None:
+        """Take a validation's PSNR in dB; the first is the pre-trained generator's."""
+        if psnr is None:
+            return None
+        if self._psnr_at_start is None:
+            self._psnr_at_start = psnr
+        drop = self._psnr_at_start - psnr
+        if drop > self._params.psnr_drop:
+            return f"validation PSNR is {drop:.2f} dB below the pre-trained generator's"
+        return None
+
+    def reset(self) -> None:
+        """Forget the steps so far, as after a return to an earlier state."""
+        self._pending.clear()
+        self._certain = 0

@@ -1,0 +1,281 @@
+"""Adversarial training of SRResNet: SRGAN."""
+
+import copy
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from srlab.adversarial import discriminator_loss, generator_loss
+from srlab.losses import CONTENT
+from srlab.models.discriminator import Discriminator
+from srlab.models.srresnet import SRResNet
+from srlab.params import Params, PatchParams, SRGANParams, TrainerParams
+from srlab.perceptual import PerceptualLoss
+from srlab.tracking import Run
+from srlab.training.batches import PatchBatches, loader
+from srlab.training.collapse import CollapseWatch
+from srlab.training.ema import RunningAverage
+from srlab.training.images import ImagePlacement
+from srlab.training.loop import optimize
+from srlab.training.optimizer import build_optimizer, take_step
+from srlab.training.schedule import Budget
+from srlab.training.validation import ValidationPair, load_validation, validate
+
+
+def sections(params: Params) -> dict[str, Any]:
+    """What of params.yaml the weights depend on beside the generator they start from."""
+    return {
+        "trainer": params.trainer.model_dump(),
+        "data": {"train": params.data.train},
+        "patches": {"srgan": params.patches.srgan.model_dump()},
+        "srgan": params.srgan.model_dump(),
+    }
+
+
+def fit(
+    params: SRGANParams,
+    patches: PatchParams,
+    trainer: TrainerParams,
+    folder: Path,
+    generator: SRResNet,
+    perceptual: PerceptualLoss | None,
+    run: Run,
+    fabric: Fabric,
+) -> SRResNet:
+    """Train a pre-trained generator against a discriminator.
+
+    Args:
+        params: losses, discriminator, training.
+        patches: what the patches are, for validation.
+        trainer: seed, workers, memory layout.
+        folder: packed patches, see `srlab.data.patches`.
+        generator: the network to start from.
+        perceptual: the perceptual loss; None trains without.
+        run: takes losses, scores and pictures.
+        fabric: a launched Fabric.
+
+    Returns:
+        The generator with its last weights, on the CPU, in evaluation mode. Not those with the
+        best PSNR: adversarial training gives PSNR away for texture.
+
+    Raises:
+        SrlabError: no patches.
+        TrainingDivergedError: a loss is not finite; it carries the last validated weights.
+    """
+    batches = PatchBatches(
+        folder,
+        batch=params.batch,
+        augment=params.augment,
+        seed=trainer.seed,
+        rank=fabric.global_rank,
+        world=fabric.world_size,
+    )
+    steps_per_epoch = batches.patches / batches.batch
+    budget = Budget(params.budget, steps_per_epoch=steps_per_epoch)
+    run.set_tags({"repeatable": str(budget.repeatable).lower()})
+    trainee = AdversarialTrainee(
+        params, trainer, generator, perceptual, load_validation(patches, folder), run, fabric
+    )
+    weights = optimize(
+        trainee,
+        loader(batches, first=0, last=budget.steps, workers=trainer.workers),
+        name="srgan",
+        run=run,
+        budget=budget,
+        base_learning_rate=params.optimizer.learning_rate,
+        schedule=params.schedule,
+        validations=params.validations,
+        patches_per_step=params.batch,
+        steps_per_epoch=steps_per_epoch,
+        keep="last",
+    )
+    trained = trainee.generator.cpu()
+    trained.load_state_dict(weights)
+    return trained.eval()
+
+
+class AdversarialTrainee:
+    """Generator and discriminator with their optimizers, for `srlab.training.loop.optimize`.
+
+    Attributes:
+        generator, discriminator: the networks.
+    """
+
+    def __init__(
+        self,
+        params: SRGANParams,
+        trainer: TrainerParams,
+        generator: SRResNet,
+        perceptual: PerceptualLoss | None,
+        validation: list[ValidationPair],
+        run: Run,
+        fabric: Fabric,
+    ) -> None:
+        self._params = params
+        self._run = run
+        self._fabric = fabric
+        self._validation = validation
+        self._images = ImagePlacement(trainer, fabric)
+        self.generator = self._images.module(generator)
+        settings = params.discriminator
+        self.discriminator = self._images.module(
+            Discriminator(
+                features=settings.features,
+                dense=settings.dense,
+                batch_norm=settings.batch_norm,
+                dropout=settings.dropout,
+            )
+        )
+        self._perceptual = self._images.module(perceptual) if perceptual is not None else None
+        self._average = (
+            RunningAverage(self.generator, params.ema_decay) if params.ema_decay else None
+        )
+        if trainer.compile:
+            self.generator.compile()
+            self.discriminator.compile()
+        self._generate, self._generator_optimizer = fabric.setup(
+            self.generator, build_optimizer(self.generator, params.optimizer)
+        )
+        self._discriminate, self._discriminator_optimizer = fabric.setup(
+            self.discriminator, build_optimizer(self.discriminator, settings.optimizer)
+        )
+        self._watch = CollapseWatch(params.collapse)
+        self._good: dict[str, Any] | None = None
+        self._returns = 0
+
+    def update(self, batch: tuple[Tensor, Tensor], learning_rate: float) -> dict[str, Tensor]:
+        lr, hr = (self._images.from_patches(patches) for patches in batch)
+        self.generator.train()
+        self.discriminator.train()
+        sr = self._generate(lr)
+        logs = self._update_generator(sr, hr, learning_rate)
+        sr = sr.detach()
+        share = learning_rate / self._params.optimizer.learning_rate
+        logs |= self._update_discriminator(sr, hr, share)
+        real, fake = logs["discriminator/answer_real"], logs["discriminator/answer_fake"]
+        if seen := self._watch.after_step(real, fake, sr, hr):
+            self._collapsed(seen)
+        if self._average is not None:
+            self._average.update(self.generator)
+        return logs
+
+    def validate(self) -> tuple[dict[str, float], Tensor | None]:
+        scores, example = self._scores()
+        if seen := self._watch.after_validation(scores.get("validation/psnr")):
+            if self._collapsed(seen):
+                scores, example = self._scores()
+        else:
+            self._good = copy.deepcopy({name: x.state_dict() for name, x in self._parts().items()})
+        return scores, example
+
+    def weights(self) -> dict[str, Tensor]:
+        return self._kept().state_dict()
+
+    def _update_generator(self, sr: Tensor, hr: Tensor, learning_rate: float) -> dict[str, Tensor]:
+        """A step of the generator.
+
+        Every term's gradient is taken at the image and not at the weights. So the discriminator's
+        weights get none, each term's share of the gradient is known, and there is still only one
+        pass back through the generator.
+        """
+        image = sr.detach().requires_grad_()
+        terms = self._generator_terms(image, hr)
+        gradients = {name: torch.autograd.grad(term, image)[0] for name, term in terms.items()}
+        self._generator_optimizer.zero_grad()
+        self._fabric.backward(sr, gradient=torch.stack(list(gradients.values())).sum(dim=0))
+        take_step(
+            self._fabric,
+            self._generate,
+            self._generator_optimizer,
+            learning_rate,
+            self._params.optimizer.clip_norm,
+        )
+        values = {name: term.detach() for name, term in terms.items()}
+        norms = {name: gradient.norm() for name, gradient in gradients.items()}
+        return {
+            **{f"generator/{name}": value for name, value in values.items()},
+            "generator/total": torch.stack(list(values.values())).sum(),
+            **{f"share/{name}": share for name, share in _shares(values).items()},
+            **{f"gradient_share/{name}": share for name, share in _shares(norms).items()},
+        }
+
+    def _generator_terms(self, image: Tensor, hr: Tensor) -> dict[str, Tensor]:
+        params = self._params
+        terms = {"content": CONTENT[params.content.loss](image, hr)}
+        with self._fabric.autocast():
+            if self._perceptual is not None and params.perceptual.lambda1:
+                terms["perceptual"] = params.perceptual.lambda1 * self._perceptual(image, hr)
+            if params.adversarial.lambda2:
+                fake = self.discriminator(image).float()
+                with torch.no_grad():
+                    relative = params.adversarial.loss == "relativistic"
+                    real = self.discriminator(hr).float() if relative else fake
+                loss = generator_loss(params.adversarial.loss, real, fake)
+                terms["adversarial"] = params.adversarial.lambda2 * loss
+        return terms
+
+    def _update_discriminator(self, sr: Tensor, hr: Tensor, share: float) -> dict[str, Tensor]:
+        """A step of the discriminator; `share` of its learning rate is left by the schedule."""
+        real, fake = self._discriminate(hr), self._discriminate(sr)
+        terms = discriminator_loss(self._params.adversarial.loss, real, fake)
+        total = torch.stack(list(terms.values())).sum()
+        self._discriminator_optimizer.zero_grad()
+        self._fabric.backward(total)
+        optimizer = self._params.discriminator.optimizer
+        take_step(
+            self._fabric,
+            self._discriminate,
+            self._discriminator_optimizer,
+            share * optimizer.learning_rate,
+            optimizer.clip_norm,
+        )
+        return {
+            **{f"discriminator/{name}": term.detach() for name, term in terms.items()},
+            "discriminator/answer_real": real.detach().sigmoid().mean(),
+            "discriminator/answer_fake": fake.detach().sigmoid().mean(),
+        }
+
+    def _scores(self) -> tuple[dict[str, float], Tensor | None]:
+        network = self._kept().eval()
+        return validate(self._validation, lambda seen: network(self._images.place(seen)))
+
+    def _collapsed(self, seen: str) -> bool:
+        """Say what was seen; True where the last good state has been taken up again."""
+        returned = self._good is not None and self._returns < self._params.collapse.returns
+        done = "goes on as it is"
+        if returned:
+            assert self._good is not None
+            self._returns += 1
+            for name, part in self._parts().items():
+                part.load_state_dict(copy.deepcopy(self._good[name]))
+            done = (
+                "goes on from the last good validation "
+                f"(return {self._returns} of {self._params.collapse.returns})"
+            )
+        print(f"srgan  collapse: {seen}; training {done}", file=sys.stderr, flush=True)
+        self._run.set_tags({"collapse": f"{seen}; {done}"})
+        self._watch.reset()
+        return returned
+
+    def _parts(self) -> dict[str, Any]:
+        """Everything whose state is kept for a return."""
+        parts = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "generator_optimizer": self._generator_optimizer,
+            "discriminator_optimizer": self._discriminator_optimizer,
+        }
+        return parts | ({"average": self._average.network} if self._average is not None else {})
+
+    def _kept(self) -> SRResNet:
+        return self._average.network if self._average is not None else self.generator
+
+
+def _shares(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Each value's size as a share of all."""
+    total = torch.stack([value.abs() for value in values.values()]).sum().clamp(min=1e-12)
+    return {name: value.abs() / total for name, value in values.items()}

@@ -1,0 +1,64 @@
+"""Training of SRResNet."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule
+from torch import Tensor
+
+from srlab.losses import CONTENT
+from srlab.models.srresnet import SRResNet
+from srlab.params import Params, PatchParams, SRResNetParams, TrainerParams
+from srlab.tracking import Run
+from srlab.training.supervised import fit_supervised
+
+
+def architecture(params: SRResNetParams) -> dict[str, Any]:
+    """The arguments of the network that params.yaml describes."""
+    return {
+        "scale": params.scale,
+        "residual_blocks": params.residual_blocks,
+        "features": params.features,
+        "batch_norm": params.batch_norm,
+        "bicubic_skip": params.bicubic_skip,
+        "outer_kernel": params.outer_kernel,
+        "upsampler": params.upsampler,
+    }
+
+
+def sections(params: Params) -> dict[str, Any]:
+    """What of params.yaml the weights depend on, as plain values."""
+    return {
+        "trainer": params.trainer.model_dump(),
+        "data": {"train": params.data.train},
+        "patches": {"srgan": params.patches.srgan.model_dump()},
+        "srresnet": params.srresnet.model_dump(),
+    }
+
+
+def fit(
+    params: SRResNetParams,
+    patches: PatchParams,
+    trainer: TrainerParams,
+    folder: Path,
+    run: Run,
+    fabric: Fabric,
+) -> SRResNet:
+    """Train an SRResNet on packed patches; see `srlab.training.supervised.fit_supervised`."""
+
+    def terms(network: _FabricModule, lr: Tensor, hr: Tensor) -> dict[str, Tensor]:
+        return {"content": CONTENT[params.loss](network(lr), hr)}
+
+    return fit_supervised(
+        SRResNet(**architecture(params)),
+        terms,
+        name="srresnet",
+        method="forward",
+        params=params,
+        patches=patches,
+        trainer=trainer,
+        folder=folder,
+        run=run,
+        fabric=fabric,
+    )

@@ -1,0 +1,140 @@
+"""Training with a loss between the network's images and the truth: MemNet and SRResNet."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule
+from torch import Tensor, nn
+
+from srlab.params import FitParams, PatchParams, TrainerParams
+from srlab.tracking import Run
+from srlab.training.batches import PatchBatches, loader
+from srlab.training.ema import RunningAverage
+from srlab.training.images import ImagePlacement
+from srlab.training.loop import optimize
+from srlab.training.optimizer import build_optimizer, take_step
+from srlab.training.schedule import Budget
+from srlab.training.validation import ValidationPair, load_validation, validate
+
+Network = TypeVar("Network", bound=nn.Module)
+Terms = Callable[[_FabricModule, Tensor, Tensor], dict[str, Tensor]]
+"""(network, what it sees, hr) -> the named terms of the loss, which add up to it."""
+
+
+def fit_supervised(
+    network: Network,
+    terms: Terms,
+    *,
+    name: str,
+    method: str,
+    params: FitParams,
+    patches: PatchParams,
+    trainer: TrainerParams,
+    folder: Path,
+    run: Run,
+    fabric: Fabric,
+) -> Network:
+    """Train a network on packed patches.
+
+    Args:
+        network: to train.
+        terms: the loss.
+        name: of the training, for the log.
+        method: the network's method that `terms` calls, `forward` or another.
+        params: training.
+        patches: what the patches are, for validation.
+        trainer: seed, workers, memory layout.
+        folder: packed patches, see `srlab.data.patches`.
+        run: takes losses, scores and pictures.
+        fabric: a launched Fabric.
+
+    Returns:
+        The network with the best weights by validation PSNR, on the CPU, in evaluation mode.
+
+    Raises:
+        SrlabError: no patches.
+        TrainingDivergedError: a loss is not finite; it carries the best weights.
+    """
+    batches = PatchBatches(
+        folder,
+        batch=params.batch,
+        augment=params.augment,
+        seed=trainer.seed,
+        rank=fabric.global_rank,
+        world=fabric.world_size,
+    )
+    steps_per_epoch = batches.patches / batches.batch
+    budget = Budget(params.budget, steps_per_epoch=steps_per_epoch)
+    run.set_tags({"repeatable": str(budget.repeatable).lower()})
+    trainee = _SupervisedTrainee(
+        network, terms, method, params, trainer, load_validation(patches, folder), fabric
+    )
+    weights = optimize(
+        trainee,
+        loader(batches, first=0, last=budget.steps, workers=trainer.workers),
+        name=name,
+        run=run,
+        budget=budget,
+        base_learning_rate=params.optimizer.learning_rate,
+        schedule=params.schedule,
+        validations=params.validations,
+        patches_per_step=params.batch,
+        steps_per_epoch=steps_per_epoch,
+    )
+    trained = trainee.network.cpu()
+    trained.load_state_dict(weights)
+    return trained.eval()
+
+
+class _SupervisedTrainee(Generic[Network]):
+    """A network, its optimizer and its running average, for `optimize`."""
+
+    def __init__(
+        self,
+        network: Network,
+        terms: Terms,
+        method: str,
+        params: FitParams,
+        trainer: TrainerParams,
+        validation: list[ValidationPair],
+        fabric: Fabric,
+    ) -> None:
+        self._terms = terms
+        self._clip_norm = params.optimizer.clip_norm
+        self._fabric = fabric
+        self._validation = validation
+        self._images = ImagePlacement(trainer, fabric)
+        self.network = self._images.module(network)
+        optimizer = build_optimizer(self.network, params.optimizer)
+        self._average = RunningAverage(self.network, params.ema_decay) if params.ema_decay else None
+        if trainer.compile:
+            setattr(self.network, method, torch.compile(getattr(self.network, method)))
+        self._module, self._optimizer = fabric.setup(self.network, optimizer)
+        if method != "forward":
+            self._module.mark_forward_method(method)
+
+    def update(self, batch: tuple[Tensor, Tensor], learning_rate: float) -> dict[str, Tensor]:
+        seen, hr = (self._images.from_patches(patches) for patches in batch)
+        self.network.train()
+        terms = self._terms(self._module, seen, hr)
+        total = torch.stack(list(terms.values())).sum()
+        self._optimizer.zero_grad()
+        self._fabric.backward(total)
+        take_step(self._fabric, self._module, self._optimizer, learning_rate, self._clip_norm)
+        if self._average is not None:
+            self._average.update(self.network)
+        losses = {f"loss/{name}": term.detach() for name, term in terms.items()}
+        return {**losses, "loss/total": total.detach()}
+
+    def validate(self) -> tuple[dict[str, float], Tensor | None]:
+        network = self._kept().eval()
+        return validate(self._validation, lambda seen: network(self._images.place(seen)))
+
+    def weights(self) -> dict[str, Tensor]:
+        return self._kept().state_dict()
+
+    def _kept(self) -> nn.Module:
+        return self._average.network if self._average is not None else self.network

@@ -81,7 +81,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy = shutil.copytree if source.is_dir() else shutil.copyfile
         copy(source, folder / name)
     (folder / "data").mkdir()
-    shutil.copyfile(ROOT / "data" / "datasets.yaml", folder / "data" / "datasets.yaml")
+    for name in ("datasets.yaml", "backbones.yaml"):
+        shutil.copyfile(ROOT / "data" / name, folder / "data" / name)
     shutil.copyfile(ROOT / "profiles" / "smoke.yaml", folder / "params.yaml")
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"]):
         subprocess.run(command, cwd=folder, check=True)
@@ -128,23 +129,41 @@ def rerun(clone: Path):
         path.write_bytes(content)
 
 
-TRAINED = {"train_memnet", "evaluate@memnet", "report"}
-PATCHED = {"patches@memnet", *TRAINED}
-SCORED = {"baseline@nearest", "baseline@bicubic", "evaluate@memnet", "report"}
+MEMNET = {"train_memnet", "evaluate@memnet", "report"}
+PATCHES_MEMNET = {"patches@memnet", *MEMNET}
+BLENDED = {"evaluate_srgan", "report"}
+SRGAN = {"train_srgan", *BLENDED}
+SRRESNET = {"train_srresnet", "evaluate@srresnet", *SRGAN}
+PATCHES_SRGAN = {"patches@srgan", *SRRESNET}
+SCORED = {
+    "baseline@nearest", "baseline@bicubic", "evaluate@memnet", "evaluate@srresnet", *BLENDED,
+}  # fmt: skip
 CHANGES = [
-    ("trainer.seed", 2, TRAINED),
-    ("trainer.precision", "bf16", TRAINED),
-    ("data.train", ["sample_train", "t91"], {"download_train@t91", *PATCHED}),
+    ("trainer.seed", 2, MEMNET | SRRESNET),
+    ("trainer.precision", "bf16", MEMNET | SRRESNET),
+    (
+        "data.train",
+        ["sample_train", "t91"],
+        {"download_train@t91", *PATCHES_MEMNET, *PATCHES_SRGAN},
+    ),
     ("data.test", ["sample_test", "set5"], {"download_test@set5", *SCORED}),
-    ("patches.memnet.stride", 21, PATCHED),
-    ("patches.memnet.scales", [2], PATCHED),
-    ("patches.memnet.validation_images", 0, PATCHED),
-    ("memnet.features", 8, TRAINED),
-    ("memnet.memory_blocks", 3, TRAINED),
-    ("memnet.optimizer.learning_rate", 0.1, TRAINED),
-    ("memnet.budget.steps", 9, TRAINED),
+    ("patches.memnet.stride", 21, PATCHES_MEMNET),
+    ("patches.memnet.scales", [2], PATCHES_MEMNET),
+    ("patches.memnet.validation_images", 0, PATCHES_MEMNET),
+    ("patches.srgan.size", 96, PATCHES_SRGAN),
+    ("memnet.features", 8, MEMNET),
+    ("memnet.memory_blocks", 3, MEMNET),
+    ("memnet.optimizer.learning_rate", 0.1, MEMNET),
+    ("memnet.budget.steps", 9, MEMNET),
+    ("srresnet.features", 8, SRRESNET),
+    ("srresnet.loss", "mse", SRRESNET),
+    ("srgan.perceptual.lambda1", 0.06, SRGAN),
+    ("srgan.perceptual.backbone", "vgg19", {"backbone@perceptual", *SRGAN}),
+    ("srgan.adversarial.loss", "linear", SRGAN),
+    ("srgan.discriminator.dropout", 0.0, SRGAN),
     ("evaluate.scales", [2, 4], SCORED),
     ("evaluate.protocols", ["y", "y_rgb8"], SCORED),
+    ("evaluate.strength", 0.5, BLENDED),
     ("report.crop", 32, {"report"}),
 ]
 
@@ -173,8 +192,12 @@ def test_every_section_of_the_params_is_changed_above() -> None:
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("src/srlab/models/memnet.py", TRAINED),
-        ("src/srlab/data/patches.py", PATCHED),
+        ("src/srlab/training/memnet.py", MEMNET),
+        ("src/srlab/training/srresnet.py", SRRESNET),
+        ("src/srlab/training/srgan.py", SRGAN),
+        ("src/srlab/models/discriminator.py", SRGAN),
+        ("src/srlab/inference/strength.py", SCORED - {"baseline@nearest", "baseline@bicubic"}),
+        ("src/srlab/data/patches.py", PATCHES_MEMNET | PATCHES_SRGAN),
         ("src/srlab/metrics/ssim.py", SCORED),
         ("src/srlab/report/strip.py", {"report"}),
         ("src/srlab/cli.py", set()),
@@ -189,6 +212,5 @@ def test_another_catalog_entry_reruns_nothing(clone: Path, rerun) -> None:
     path = clone / "data" / "datasets.yaml"
     assert rerun(path, path.read_text().replace("T91: Yang", "T91: YANG")) == set()
     changed = path.read_text().replace("Photographs inside the package scikit-image, for t", "P")
-    assert rerun(path, changed) == {
-        "download_train@sample_train", "download_test@sample_test", *PATCHED, *SCORED,
-    }  # fmt: skip
+    downloaded = {"download_train@sample_train", "download_test@sample_test"}
+    assert rerun(path, changed) == downloaded | PATCHES_MEMNET | PATCHES_SRGAN | SCORED

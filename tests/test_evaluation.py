@@ -9,13 +9,16 @@ import torch
 from srlab.data.images import read_pixels
 from srlab.errors import SrlabError
 from srlab.evaluation import Score, evaluate, means, write_scores
-from srlab.inference.upscalers import EnlargedLuma, Interpolation
+from srlab.inference.upscalers import EnlargedLuma, EnlargingRgb, Interpolation
+from srlab.metrics.perceptual import PerceptualMetrics
 from srlab.models.memnet import MemNet
+from srlab.models.srresnet import SRResNet
 from srlab.params import EvaluateParams, ReportParams
 from srlab.report.strip import most_detailed, write_strips
 from srlab.report.table import markdown_table, read_metrics
 
-PARAMS = EvaluateParams(scales=[2, 4], protocols=["y", "y_rgb8", "paper"])
+PARAMS = EvaluateParams(scales=[2, 4], protocols=["y", "y_rgb8", "paper"], strength=1.0)
+NO_BACKBONE = PerceptualMetrics(None)
 MADE_BY = {"git_commit": "0123456789abcdef"}
 
 
@@ -28,7 +31,13 @@ def untrained() -> MemNet:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_upscaler_keeps_the_contract(scale, size, channels) -> None:
     lr = torch.rand(2, channels, *size).round()
-    for upscaler in (Interpolation("nearest"), Interpolation("bicubic"), EnlargedLuma(untrained())):
+    network = SRResNet(scale=scale, residual_blocks=1, features=2)
+    for upscaler in (
+        Interpolation("nearest"),
+        Interpolation("bicubic"),
+        EnlargedLuma(untrained()),
+        EnlargingRgb(network, scale),
+    ):
         sr = upscaler(lr, scale)
         assert sr.shape == (2, channels, size[0] * scale, size[1] * scale)
         assert sr.min() >= 0
@@ -36,16 +45,22 @@ def test_every_upscaler_keeps_the_contract(scale, size, channels) -> None:
 
 
 def test_an_untrained_memnet_scores_like_bicubic(photos: Path, tmp_path: Path) -> None:
-    params = EvaluateParams(scales=[2, 3], protocols=["y", "y_rgb8"])
-    ours = evaluate(lambda _: EnlargedLuma(untrained()), params, [photos], tmp_path / "a")
-    bicubic = evaluate(lambda p: Interpolation(p.kernel), params, [photos], tmp_path / "b")
+    params = EvaluateParams(scales=[2, 3], protocols=["y", "y_rgb8"], strength=1.0)
+    ours = evaluate(
+        lambda _: EnlargedLuma(untrained()), params, [photos], tmp_path / "a", NO_BACKBONE
+    )
+    bicubic = evaluate(
+        lambda p: Interpolation(p.kernel), params, [photos], tmp_path / "b", NO_BACKBONE
+    )
     for a, b in zip(ours, bicubic, strict=True):
         assert (a.protocol, a.image, a.scale) == (b.protocol, b.image, b.scale)
         assert a.psnr == pytest.approx(b.psnr, abs=0.01)
 
 
 def test_scores_and_pictures_are_written(photos: Path, tmp_path: Path) -> None:
-    scores = evaluate(lambda p: Interpolation(p.kernel), PARAMS, [photos], tmp_path / "results")
+    scores = evaluate(
+        lambda p: Interpolation(p.kernel), PARAMS, [photos], tmp_path / "results", NO_BACKBONE
+    )
     assert len(scores) == 3 * 3 * 2
     metrics, table = tmp_path / "m" / "bicubic.json", tmp_path / "m" / "t" / "bicubic.csv"
     write_scores(scores, MADE_BY, metrics, table)
@@ -63,27 +78,63 @@ def test_scores_and_pictures_are_written(photos: Path, tmp_path: Path) -> None:
 
 def test_means_are_over_images_and_know_what_is_missing() -> None:
     def score(psnr: float, ssim: float | None) -> Score:
-        return Score("y", "set", 2, "image", psnr, ssim)
+        return Score("y", "set", 2, "image", psnr, ssim, None, None)
 
     assert means([score(20, 0.5), score(40, None)]) == {
         "y": {"set": {"x2": {"psnr": 30, "ssim": None, "alex": None, "lpips": None}}}
     }
 
 
-def cell(psnr: float) -> dict:
-    return {"x2": {"psnr": psnr, "ssim": 0.5, "alex": None, "lpips": None}}
+def test_a_network_for_one_scale_and_rgb_is_scored_there_only(photos, tmp_path: Path) -> None:
+    network = SRResNet(scale=4, residual_blocks=1, features=2, bicubic_skip=True)
+    scores = evaluate(
+        lambda p: EnlargingRgb(network, 4), PARAMS, [photos], tmp_path, PerceptualMetrics(None)
+    )
+    assert {(score.protocol, score.scale) for score in scores} == {("y_rgb8", 4), ("paper", 4)}
+    assert len(scores) == 2 * 3
+    assert read_pixels(tmp_path / "made" / "x4" / "photo2.png").ndim == 2
+    assert not (tmp_path / "made" / "x2").exists()
+    with pytest.raises(ValueError, match=r"enlarges by \[4\], not by 3"):
+        EnlargingRgb(network, 4)(torch.rand(1, 3, 5, 5), 3)
+
+
+def test_perceptual_metrics_are_those_of_the_whole_rgb_image(photos, tmp_path: Path) -> None:
+    class Spy(PerceptualMetrics):
+        def __call__(self, sr, hr):
+            assert sr.shape == hr.shape
+            assert torch.equal(sr, (sr * 255).round() / 255)
+            return 0.5, 0.25
+
+    scores = evaluate(lambda p: Interpolation("bicubic"), PARAMS, [photos], tmp_path, Spy(None))
+    for score in scores:
+        expected = (None, None) if score.protocol == "y" else (0.5, 0.25)
+        assert (score.alex, score.lpips) == expected
+
+
+def cell(psnr: float, lpips: float | None = None) -> dict:
+    return {"psnr": psnr, "ssim": 0.5, "alex": None, "lpips": lpips}
 
 
 def test_the_table_marks_the_best_and_says_what_is_missing() -> None:
     table = markdown_table(
         {
-            "bicubic": {"y": {"a": cell(30), "b": cell(20)}, "made_by": MADE_BY},
-            "memnet": {"y": {"a": cell(31.239)}, "made_by": MADE_BY},
+            "bicubic": {
+                "y_rgb8": {"a": {"x2": cell(30, 0.3), "x4": cell(25)}, "b": {"x2": cell(20)}},
+                "made_by": MADE_BY,
+            },
+            "memnet": {"y_rgb8": {"a": {"x2": cell(31.239, 0.4)}}, "made_by": MADE_BY},
         }
     )
-    assert "| bicubic | 30.00 / 0.5000 | **20.00 / 0.5000** | 01234567 |" in table
-    assert "| memnet | **31.24 / 0.5000** | not computed | 01234567 |" in table
-    assert "| method | a x2 | b x2 | commit |" in table
+    none = "not computed"
+    heads = " | ".join(f"{d} {m}" for d in "ab" for m in ("PSNR", "SSIM", "ALEX", "LPIPS"))
+    assert f"| scale | method | {heads} | commit |" in table
+    assert (
+        f"| x2 | bicubic | 30.00 | **0.5000** | {none} | **0.300** "
+        f"| **20.00** | **0.5000** | {none} | {none} | 01234567 |"
+    ) in table
+    assert f"| x2 | memnet | **31.24** | **0.5000** | {none} | 0.400 | {none} |" in table
+    assert "| x4 | bicubic | **25.00** |" in table
+    assert "| x4 | memnet |" not in table
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"made_by": 3}'])
@@ -96,7 +147,7 @@ def test_a_corrupt_metrics_file_is_named(tmp_path: Path, content: str) -> None:
 
 def test_strips_show_every_method(photos: Path, tmp_path: Path) -> None:
     results, table = tmp_path / "results", tmp_path / "bicubic.csv"
-    scores = evaluate(lambda p: Interpolation(p.kernel), PARAMS, [photos], results)
+    scores = evaluate(lambda p: Interpolation(p.kernel), PARAMS, [photos], results, NO_BACKBONE)
     write_scores(scores, MADE_BY, tmp_path / "m.json", table)
     params = ReportParams(scale=4, crop=32)
     write_strips(params, [photos], {"bicubic": results}, {"bicubic": table}, tmp_path / "strips")
@@ -104,7 +155,7 @@ def test_strips_show_every_method(photos: Path, tmp_path: Path) -> None:
     assert strip.shape[1] == 3 * 246 - 6  # lr, bicubic, hr
     assert len(np.unique(strip)) > 50
 
-    table.write_text("protocol,dataset,scale,image,psnr\n")
+    table.write_text("protocol,dataset,scale,image,psnr,lpips\ny_rgb8,made,4,other,20,0.5\n")
     with pytest.raises(SrlabError, match=r"photo0\.png: not scored by bicubic"):
         write_strips(params, [photos], {"bicubic": results}, {"bicubic": table}, tmp_path / "x")
 

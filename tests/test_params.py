@@ -52,8 +52,16 @@ def test_every_field_says_what_it_is() -> None:
 BAD = [  # key, value, what the message must say
     ("memnet.featurs", 64, ["memnet.featurs", "unknown key", "did you mean 'features'?"]),
     ("memnt", {}, ["memnt", "did you mean 'memnet'?"]),
-    ("memnet.optimizer.name", "adam", ["memnet.optimizer.name", "'sgd'", "'adamw'", "'adam'"]),
-    ("memnet.optimizer.name", "adamW", ["did you mean 'adamw'?"]),
+    ("memnet.optimizer.name", "lion", ["memnet.optimizer.name", "'sgd'", "'adamw'", "'lion'"]),
+    ("memnet.optimizer.name", "sdg", ["did you mean 'sgd'?"]),
+    ("srresnet.scale", 2, ["patches.srgan.scales must be [2]"]),
+    ("patches.srgan.channels", "luma", ["patches.srgan", "channels: rgb"]),
+    ("patches.srgan.size", 66, ["size 66 is not a multiple of scale 4"]),
+    ("srgan.perceptual.backbone", "vgg13", ["srgan.perceptual.backbone", "did you mean 'vgg1"]),
+    ("srgan.adversarial.loss", "hinges", ["did you mean 'hinge'?"]),
+    ("srgan.discriminator.dropout", 1.0, ["srgan.discriminator.dropout", "less than 1"]),
+    ("srgan.adversarial.lambda2", -0.1, ["srgan.adversarial.lambda2", "greater than or equal"]),
+    ("evaluate.strength", 1.5, ["evaluate.strength", "less than or equal to 1"]),
     ("memnet.features", "64", ["memnet.features", "integer", "'64'"]),
     ("memnet.features", 64.5, ["memnet.features", "64.5"]),
     ("memnet.features", 0, ["memnet.features", "greater than or equal to 1", "0"]),
@@ -156,3 +164,12 @@ def test_good_values_survive_a_round_trip(features: int, rate: float, kernels: l
     params = parse_params(tree, source="test")
     again = parse_params(json.loads(params.model_dump_json()), source="test")
     assert again == params
+
+
+def test_a_layer_that_the_backbone_lacks_is_refused(tree: dict) -> None:
+    put(tree, "srgan.perceptual.backbone", "vgg16")
+    with pytest.raises(SrlabError) as refusal:
+        parse_params(put(tree, "srgan.perceptual.layer", "relu5_4"), source="params.yaml")
+    assert "vgg16 has no layer 'relu5_4'; did you mean 'relu" in str(refusal.value)
+    put(tree, "srgan.perceptual.backbone", "vgg19")
+    parse_params(put(tree, "srgan.perceptual.layer", "relu5_4"), source="params.yaml")

@@ -51,14 +51,15 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_pipeline_writes_what_dvc_yaml_names(clone: Path) -> None:
-    for method in ("nearest", "bicubic", "memnet"):
+    for method in ("nearest", "bicubic", "memnet", "srresnet", "srgan"):
         tree = json.loads((clone / "metrics" / f"{method}.json").read_text())
         assert tree["y_rgb8"]["sample_test"]["x4"]["psnr"] > 20
         assert (clone / "metrics" / "per_image" / f"{method}.csv").is_file()
     patches = json.loads((clone / "metrics" / "patches_memnet.json").read_text())
     assert patches["patches_in_the_paper"] == 129_518
     assert 0 < patches["patches"] < patches["patches_of_all_images"]["sample_train"]
-    assert "| memnet |" in (clone / "metrics" / "table.md").read_text()
+    assert "| srgan |" in (clone / "metrics" / "table.md").read_text()
+    assert json.loads((clone / "metrics" / "srgan.json").read_text())["made_by"]["strength"] == 1
     with Image.open(clone / "report" / "strips" / "sample_test" / "chelsea.png") as strip:
         assert strip.width > 900
 
@@ -89,6 +90,9 @@ def test_an_experiment_runs_and_shows(clone: Path) -> None:
     said = run(clone, "dvc", "exp", "run", "--temp", "-n", "deeper", "-S", "memnet.memory_blocks=3")
     ran = {line.split("'")[1] for line in said.splitlines() if "Running stage" in line}
     assert ran == {"train_memnet", "evaluate@memnet", "report"}
+    said = run(clone, "dvc", "exp", "run", "--temp", "-S", "srgan.adversarial.loss=hinge")
+    ran = {line.split("'")[1] for line in said.splitlines() if "Running stage" in line}
+    assert ran == {"train_srgan", "evaluate_srgan", "report"}
     shown = run(clone, "dvc", "exp", "show", "--csv", "--no-pager")
     assert "deeper" in shown
     client = MlflowClient(f"sqlite:///{clone / 'mlflow.db'}")

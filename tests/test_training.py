@@ -17,9 +17,10 @@ from srlab.training.batches import PatchBatches, loader
 from srlab.training.ema import RunningAverage
 from srlab.training.fabric import launch
 from srlab.training.loop import TrainingDivergedError
-from srlab.training.memnet import fit, fit_and_save
+from srlab.training.memnet import architecture, fit, sections
+from srlab.training.saving import fit_and_save
 from srlab.training.schedule import Budget, learning_rate
-from srlab.weights import load_weights
+from srlab.weights import load_weights, make_card
 
 
 class Recorder(SilentRun):
@@ -64,6 +65,18 @@ def train(params: Params, patches: Path, run=None):
     fabric = launch(params.trainer)
     run = run or SilentRun()
     return fit(params.memnet, params.patches.memnet, params.trainer, patches, run, fabric)
+
+
+def train_and_save(params: Params, patches: Path, weights: Path, run) -> None:
+    card = make_card(
+        "memnet",
+        architecture(params.memnet),
+        params.patches.memnet.scales,
+        sections(params),
+        "d",
+        None,
+    )
+    fit_and_save(lambda: train(params, patches, run), card, weights, run)
 
 
 def test_every_patch_is_used_once_per_epoch(patches: Path) -> None:
@@ -200,8 +213,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(smoke, patches, tmp_path, monke
     params = changed(smoke, optimizer=optimizer, loss="half_sum_squared", ema_decay=0.0)
     weights = tmp_path / "models" / "memnet.safetensors"
     run = Recorder()
-    with pytest.raises(SrlabError, match=r"'content' is (nan|inf) at step \d") as stopped:
-        fit_and_save(params, patches, weights, run, launch(params.trainer))
+    with pytest.raises(SrlabError, match=r"loss/content is (nan|inf) at step \d") as stopped:
+        train_and_save(params, patches, weights, run)
     assert not isinstance(stopped.value, TrainingDivergedError)
     kept = tmp_path / ".srlab" / "diverged" / "memnet.safetensors"
     assert str(kept) in str(stopped.value)
@@ -213,7 +226,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(smoke, patches, tmp_path, monke
 
 def test_train_save_load_agree(smoke: Params, patches: Path, tmp_path: Path) -> None:
     weights = tmp_path / "models" / "memnet.safetensors"
-    fit_and_save(smoke, patches, weights, SilentRun(), launch(smoke.trainer))
+    train_and_save(smoke, patches, weights, SilentRun())
     network, card = load_weights(weights)
     image = torch.rand(1, 1, 20, 20)
     assert torch.equal(network(image), train(smoke, patches)(image))

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from srlab.errors import SrlabError
 
 BackboneName = Literal["vgg19", "vgg16", "alexnet"]
+BackboneOrNone = Literal["vgg19", "vgg16", "alexnet", "none"]
 
 _VGG_BLOCKS = {"vgg19": (2, 2, 4, 4, 4), "vgg16": (2, 2, 3, 3, 3)}
 _ALEXNET_CONVOLUTIONS = 5

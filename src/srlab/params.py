@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from srlab.backbone_layers import BackboneName, layer_names
+from srlab.backbone_layers import BackboneOrNone, layer_names
 from srlab.data.kernels import Kernel
 from srlab.errors import SrlabError
 from srlab.strict_yaml import read_yaml
@@ -283,7 +283,7 @@ class ContentParams(Section):
 class PerceptualParams(Section):
     """The perceptual loss: distance between features."""
 
-    backbone: BackboneName | Literal["none"]
+    backbone: BackboneOrNone
     """The network that the features are from; none leaves the term out."""
 
     layer: str

@@ -153,11 +153,10 @@ class AdversarialTrainee:
         self.discriminator.train()
         sr = self._generate(lr)
         logs = self._update_generator(sr, hr, learning_rate)
-        sr = sr.detach()
         share = learning_rate / self._params.optimizer.learning_rate
         logs |= self._update_discriminator(sr, hr, share)
         real, fake = logs["discriminator/answer_real"], logs["discriminator/answer_fake"]
-        if seen := self._watch.after_step(real, fake, sr, hr):
+        if seen := self._watch.after_step(real, fake, sr.detach(), hr):
             self._collapsed(seen)
         if self._average is not None:
             self._average.update(self.generator)
@@ -220,7 +219,7 @@ class AdversarialTrainee:
 
     def _update_discriminator(self, sr: Tensor, hr: Tensor, share: float) -> dict[str, Tensor]:
         """A step of the discriminator; `share` of its learning rate is left by the schedule."""
-        real, fake = self._discriminate(hr), self._discriminate(sr)
+        real, fake = self._discriminate(hr), self._discriminate(sr.detach())
         terms = discriminator_loss(self._params.adversarial.loss, real, fake)
         total = torch.stack(list(terms.values())).sum()
         self._discriminator_optimizer.zero_grad()

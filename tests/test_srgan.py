@@ -1,0 +1,275 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_photo
+from test_backbones import alexnet_state
+from test_training import Recorder
+
+from srlab.backbones import Backbone
+from srlab.data.images import write_png
+from srlab.data.patches import cut
+from srlab.errors import SrlabError
+from srlab.inference.strength import blend, load_blend
+from srlab.models.srresnet import SRResNet
+from srlab.params import CollapseParams, Params
+from srlab.perceptual import PerceptualLoss
+from srlab.tracking import SilentRun
+from srlab.training import srgan, srresnet
+from srlab.training.collapse import CollapseWatch
+from srlab.training.fabric import launch
+from srlab.training.srgan import AdversarialTrainee
+from srlab.training.validation import load_validation
+from srlab.weights import load_srresnet, make_card, save_weights
+
+
+@pytest.fixture
+def patches(smoke: Params, tmp_path: Path) -> Path:
+    folder = tmp_path / "raw" / "made"
+    folder.mkdir(parents=True)
+    for index in range(6):
+        write_png(folder / f"{index}.png", make_photo(128, 128, seed=index))
+    params = smoke.patches.srgan.model_copy(update={"size": 32, "stride": 32})
+    cut(params, [folder], tmp_path / "patches")
+    return tmp_path / "patches"
+
+
+@pytest.fixture
+def generator(smoke: Params) -> SRResNet:
+    torch.manual_seed(0)
+    return SRResNet(**srresnet.architecture(smoke.srresnet))
+
+
+@pytest.fixture(scope="module")
+def perceptual() -> PerceptualLoss:
+    backbone = Backbone("alexnet", alexnet_state())
+    return PerceptualLoss(backbone, layer="relu2", distance="mse", feature_scale=1.0)
+
+
+def changed(params: Params, section: str = "srgan", **values) -> Params:
+    return params.model_copy(update={section: getattr(params, section).model_copy(update=values)})
+
+
+def with_terms(params: Params, loss: str = "bce", lambda1: float = 0.1, lambda2: float = 0.1):
+    adversarial = params.srgan.adversarial.model_copy(update={"loss": loss, "lambda2": lambda2})
+    return changed(
+        params,
+        adversarial=adversarial,
+        perceptual=params.srgan.perceptual.model_copy(update={"lambda1": lambda1}),
+    )
+
+
+def trainee(params: Params, patches: Path, generator, perceptual, run=None) -> AdversarialTrainee:
+    fabric = launch(params.trainer)
+    pairs = load_validation(params.patches.srgan, patches)
+    run = run or SilentRun()
+    return AdversarialTrainee(
+        params.srgan, params.trainer, generator, perceptual, pairs, run, fabric
+    )
+
+
+def train(params: Params, patches: Path, generator, perceptual, run=None) -> SRResNet:
+    fabric = launch(params.trainer)
+    own = params.srgan, params.patches.srgan, params.trainer
+    return srgan.fit(*own, patches, generator, perceptual, run or SilentRun(), fabric)
+
+
+def one_batch(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    return tuple(
+        torch.randint(0, 256, (4, 3, side, side), dtype=torch.uint8, generator=random)
+        for side in (8, 32)
+    )  # type: ignore[return-value]
+
+
+def state(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def same(before: dict[str, torch.Tensor], network: torch.nn.Module) -> bool:
+    return all(torch.equal(before[name], x) for name, x in network.state_dict().items())
+
+
+def test_srresnet_trains_and_the_same_seed_gives_the_same_bits(smoke, patches) -> None:
+    def trained(params: Params) -> SRResNet:
+        own = params.srresnet, params.patches.srgan, params.trainer
+        return srresnet.fit(*own, patches, SilentRun(), launch(params.trainer))
+
+    params = changed(smoke, "srresnet", ema_decay=0.0)
+    first = trained(params)
+    assert same(state(first), trained(params))
+    assert not first.training
+    assert first(torch.rand(1, 3, 5, 6)).shape == (1, 3, 20, 24)
+
+
+def test_each_network_learns_from_its_own_loss_only(smoke, patches, generator, perceptual) -> None:
+    training = trainee(with_terms(smoke), patches, generator, perceptual)
+    lr, hr = (x.float() / 255 for x in one_batch())
+    training.generator.train()
+    training.discriminator.train()
+
+    before = state(training.discriminator)
+    training._update_generator(training._generate(lr), hr, 0.01)
+    assert same(before, training.discriminator)
+    assert all(p.grad is None for p in training.discriminator.parameters())
+    moved = [p.grad is not None for p in training.generator.parameters()]
+    assert all(moved)
+
+    before = state(training.generator)
+    gradients = [p.grad.clone() for p in training.generator.parameters() if p.grad is not None]
+    sr = training._generate(lr)  # with its graph: detaching must not be left to the caller
+    training._update_discriminator(sr, hr, 1.0)
+    assert same(before, training.generator)
+    for parameter, gradient in zip(training.generator.parameters(), gradients, strict=True):
+        assert parameter.grad is not None
+        assert torch.equal(parameter.grad, gradient)
+    assert all(p.grad is not None for p in training.discriminator.parameters())
+
+
+def test_the_gradient_is_that_of_the_sum_of_the_terms(
+    smoke, patches, generator, perceptual
+) -> None:
+    training = trainee(with_terms(smoke, lambda2=0.5), patches, generator, perceptual)
+    training.discriminator.eval()  # no dropout: the terms must be the same twice
+    lr, hr = (x.float() / 255 for x in one_batch())
+    sr = training._generate(lr)
+    total = torch.stack(list(training._generator_terms(sr, hr).values())).sum()
+    expected = torch.autograd.grad(total, list(training.generator.parameters()))
+    training._params = training._params.model_copy(
+        update={"optimizer": training._params.optimizer.model_copy(update={"clip_norm": None})}
+    )
+    training._update_generator(training._generate(lr), hr, 0.01)
+    for parameter, gradient in zip(training.generator.parameters(), expected, strict=True):
+        assert parameter.grad is not None
+        assert torch.allclose(parameter.grad, gradient, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["linear", "bce", "hinge", "relativistic"])
+def test_every_step_says_what_each_term_did(smoke, patches, generator, perceptual, loss) -> None:
+    training = trainee(with_terms(smoke, loss), patches, generator, perceptual)
+    logs = {name: value.item() for name, value in training.update(one_batch(), 0.001).items()}
+    terms = ("content", "perceptual", "adversarial")
+    assert sum(logs[f"generator/{term}"] for term in terms) == pytest.approx(
+        logs["generator/total"], rel=1e-5
+    )
+    for share in ("share", "gradient_share"):
+        assert sum(logs[f"{share}/{term}"] for term in terms) == pytest.approx(1, rel=1e-5)
+    assert {"discriminator/real", "discriminator/fake"} <= set(logs)
+    assert 0 < logs["discriminator/answer_real"] < 1
+    assert 0 < logs["discriminator/answer_fake"] < 1
+    assert all(np.isfinite(list(logs.values())))
+
+
+def test_terms_without_weight_are_left_out(smoke, patches, generator) -> None:
+    training = trainee(with_terms(smoke, lambda2=0.0), patches, generator, None)
+    logs = training.update(one_batch(), 0.001)
+    assert [name for name in logs if name.startswith("share/")] == ["share/content"]
+
+
+def test_training_runs_and_the_same_seed_gives_the_same_bits(
+    smoke, patches, generator, perceptual
+) -> None:
+    run = Recorder()
+    params = with_terms(smoke)
+    start = state(generator)
+    first = train(params, patches, generator, perceptual, run)
+    assert not same(start, first)
+    end = state(first)
+    generator.load_state_dict(start)
+    assert same(end, train(params, patches, generator, perceptual))
+    logged = set().union(*(metrics for _, metrics in run.metrics))
+    assert {"generator/total", "gradient_share/perceptual", "validation/psnr"} <= logged
+    assert run.images
+
+
+def test_bf16_trains(smoke, patches, generator, perceptual) -> None:
+    trainer = smoke.trainer.model_copy(update={"precision": "bf16"})
+    params = with_terms(smoke).model_copy(update={"trainer": trainer})
+    network = train(params, patches, generator, perceptual)
+    assert all(p.dtype == torch.float32 and p.isfinite().all() for p in network.parameters())
+
+
+COLLAPSE = CollapseParams(certainty=0.9, certain_steps=15, psnr_drop=1.0, returns=0)
+HALF = torch.tensor(0.5)
+NOISE = torch.rand(2, 3, 8, 8)
+
+
+def steps(watch: CollapseWatch, count: int, real=HALF, fake=HALF, sr=NOISE) -> list[str | None]:
+    return [watch.after_step(real, fake, sr, NOISE) for _ in range(count)]
+
+
+def test_a_certain_discriminator_is_noticed() -> None:
+    watch = CollapseWatch(COLLAPSE)
+    certain = torch.tensor(0.95), torch.tensor(0.05)
+    assert not any(steps(watch, 10, *certain))
+    assert "has been certain for 15 steps" in steps(watch, 10, *certain)[-1]
+    watch.reset()
+    assert not any(steps(watch, 10, *certain) + steps(watch, 10) + steps(watch, 10, *certain))
+
+
+def test_constant_images_are_noticed() -> None:
+    assert "constant" in steps(CollapseWatch(COLLAPSE), 10, sr=NOISE * 0.01 + 0.5)[-1]
+    assert not any(steps(CollapseWatch(COLLAPSE), 10, sr=NOISE * 0.5))
+
+
+def test_a_fall_below_the_pretrained_generator_is_noticed() -> None:
+    watch = CollapseWatch(COLLAPSE)
+    assert watch.after_validation(30.0) is None
+    assert watch.after_validation(29.1) is None
+    assert "1.50 dB below" in watch.after_validation(28.5)
+    assert CollapseWatch(COLLAPSE).after_validation(None) is None
+
+
+@pytest.mark.parametrize("returns", [0, 1])
+def test_a_collapse_is_said_and_returned_from(
+    smoke, patches, generator, returns: int, capsys
+) -> None:
+    collapse = COLLAPSE.model_copy(update={"returns": returns, "psnr_drop": 0.01})
+    training = trainee(
+        changed(with_terms(smoke, lambda2=1.0), collapse=collapse, ema_decay=0.0),
+        patches, generator, None,
+    )  # fmt: skip
+    good, _ = training.validate()
+    before = state(training.generator), state(training.discriminator)
+    for step in range(3):
+        training.update(one_batch(step), 0.1)
+    assert not same(before[0], training.generator)
+    scores, _ = training.validate()
+    said = capsys.readouterr().err
+    assert "collapse: validation PSNR is" in said
+    assert ("return 1 of 1" in said) == bool(returns)
+    assert same(before[0], training.generator) == bool(returns)
+    assert same(before[1], training.discriminator) == bool(returns)
+    assert (scores == good) == bool(returns)
+    for step in range(3):
+        training.update(one_batch(step), 0.1)
+    training.validate()
+    assert "goes on as it is" in capsys.readouterr().err
+
+
+def test_strength_lies_between_the_two(smoke, generator, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    other = SRResNet(**srresnet.architecture(smoke.srresnet))
+    other.load_state_dict({k: v + 1 for k, v in generator.state_dict().items()})
+    assert same(state(generator), blend(generator, other, 0.0))
+    assert same(state(other), blend(generator, other, 1.0))
+    quarter = blend(generator, other, 0.25).state_dict()
+    for name, start in generator.state_dict().items():
+        assert torch.allclose(quarter[name], start + 0.25, atol=1e-6)
+
+    def saved(network: SRResNet, name: str, **changes) -> Path:
+        architecture = {**srresnet.architecture(smoke.srresnet), **changes}
+        path = tmp_path / name
+        save_weights(network, make_card("srresnet", architecture, [4], {}, "d", None), path)
+        return path
+
+    start, end = saved(generator, "a.safetensors"), saved(other, "b.safetensors")
+    assert same(state(other), load_blend(start, end, 1.0)[0])
+    assert isinstance(load_srresnet(end)[0], SRResNet)
+    wider = {"features": 5}
+    third = saved(
+        SRResNet(**{**srresnet.architecture(smoke.srresnet), **wider}), "c.safetensors", **wider
+    )
+    with pytest.raises(SrlabError, match="are different networks"):
+        load_blend(start, third, 0.5)

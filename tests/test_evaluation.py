@@ -78,10 +78,21 @@ def test_scores_and_pictures_are_written(photos: Path, tmp_path: Path) -> None:
 
 def test_means_are_over_images_and_know_what_is_missing() -> None:
     def score(psnr: float, ssim: float | None) -> Score:
-        return Score("y", "set", 2, "image", psnr, ssim, None, None)
+        return Score("y", "set", 2, "image", psnr, ssim, None, None, 0.5, None)
 
     assert means([score(20, 0.5), score(40, None)]) == {
-        "y": {"set": {"x2": {"psnr": 30, "ssim": None, "alex": None, "lpips": None}}}
+        "y": {
+            "set": {
+                "x2": {
+                    "psnr": 30,
+                    "ssim": None,
+                    "alex": None,
+                    "lpips": None,
+                    "colour_shift": 0.5,
+                    "grid": None,
+                }
+            }
+        }
     }
 
 

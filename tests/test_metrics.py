@@ -8,6 +8,7 @@ from skimage.metrics import structural_similarity
 from srlab.data.color import luma, quantize, rgb_to_ycbcr, ycbcr_to_rgb
 from srlab.data.images import list_images, read_pixels, to_tensor
 from srlab.data.resample import resample
+from srlab.metrics.artefacts import colour_shift, grid
 from srlab.metrics.protocols import PROTOCOLS
 from srlab.metrics.psnr import psnr
 from srlab.metrics.ssim import ssim
@@ -88,3 +89,25 @@ def test_ssim_rows_of_the_literature(benchmarks, dataset: str, expected) -> None
             images = (resample(lr, scale=scale), hr)
             values.append(ssim(*(protocol.comparable(image, scale) for image in images)).item())
         assert sum(values) / len(values) == pytest.approx(value, abs=0.0001)
+
+
+def test_a_colour_shift_is_that_of_the_worst_channel() -> None:
+    lr = torch.full((1, 3, 4, 5), 0.5)
+    sr = torch.full((1, 3, 16, 20), 0.5)
+    assert colour_shift(sr, lr) == 0
+    sr[:, 1] += 2 / 255
+    sr[:, 2] -= 3 / 255
+    assert colour_shift(sr, lr) == pytest.approx(3, abs=1e-3)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_grid_is_what_repeats_with_the_scale(scale: int) -> None:
+    smooth = resample(to_tensor(make_photo(40, 37)), scale=scale)
+    noise = torch.randn(smooth.shape, generator=torch.Generator().manual_seed(0)) / 255
+    assert grid(smooth, smooth, scale) == 0
+    assert grid(smooth + noise, smooth, scale) < 0.1
+    checkered = smooth.clone()
+    checkered[..., ::scale, ::scale] += 4 / 255
+    share = 1 / scale**2
+    expected = 4 * (share * (1 - share)) ** 0.5
+    assert grid(checkered, smooth, scale) == pytest.approx(expected, rel=1e-3)

@@ -19,7 +19,7 @@ from srlab.tracking import SilentRun
 from srlab.training import srgan, srresnet
 from srlab.training.collapse import CollapseWatch
 from srlab.training.fabric import launch
-from srlab.training.srgan import AdversarialTrainee
+from srlab.training.srgan import AdversarialTrainee, _from_phase
 from srlab.training.validation import load_validation
 from srlab.weights import load_srresnet, make_card, save_weights
 
@@ -188,6 +188,16 @@ def test_bf16_trains(smoke, patches, generator, perceptual) -> None:
     params = with_terms(smoke).model_copy(update={"trainer": trainer})
     network = train(params, patches, generator, perceptual)
     assert all(p.dtype == torch.float32 and p.isfinite().all() for p in network.parameters())
+
+
+def test_every_phase_of_the_grid_is_seen_in_turn() -> None:
+    image = torch.arange(64.0).reshape(1, 1, 8, 8)
+    corners = [_from_phase(image, step) for step in range(17)]
+    assert all(corner.shape == (1, 1, 5, 5) for corner in corners)
+    assert sorted(corner[0, 0, 0, 0].item() for corner in corners[:16]) == [
+        8 * top + left for top in range(4) for left in range(4)
+    ]
+    assert torch.equal(corners[16], corners[0])
 
 
 COLLAPSE = CollapseParams(certainty=0.9, certain_steps=15, psnr_drop=1.0, returns=0)

@@ -29,7 +29,7 @@ class Backbone(nn.Module):
 
     def __init__(self, name: BackboneName, state: dict[str, Tensor]) -> None:
         super().__init__()
-        self.name = name
+        self.name: BackboneName = name
         self.mean: Tensor
         self.std: Tensor
         # On the meta device nothing is allocated or drawn at random, the classifier neither.

@@ -13,7 +13,9 @@ import torch
 
 from srlab.data.color import quantize
 from srlab.data.images import list_images, read_pixels, to_pixels, to_tensor, write_png
+from srlab.data.resample import resample
 from srlab.inference.upscalers import Upscaler
+from srlab.metrics.artefacts import colour_shift, grid
 from srlab.metrics.perceptual import PerceptualMetrics
 from srlab.metrics.protocols import PROTOCOLS, Protocol, ProtocolName
 from srlab.metrics.psnr import psnr
@@ -36,9 +38,11 @@ class Score:
     ssim: float | None
     alex: float | None
     lpips: float | None
+    colour_shift: float | None
+    grid: float | None
 
 
-METRICS = ("psnr", "ssim", "alex", "lpips")
+METRICS = ("psnr", "ssim", "alex", "lpips", "colour_shift", "grid")
 
 
 def evaluate(
@@ -92,6 +96,8 @@ def evaluate(
                         ssim=_finite(ssim(*compared)),
                         alex=alex,
                         lpips=lpips,
+                        colour_shift=colour_shift(quantize(sr), lr),
+                        grid=grid(quantize(sr), resample(lr, scale=scale), scale),
                     )
                 )
     return scores

@@ -12,8 +12,8 @@ Deviations from Ledig et al., each an argument:
   starts at zero, so that the untrained network is bicubic;
 - `outer_kernel` may be 3 instead of 9: at the enlarged size a 9x9 convolution is a quarter of the
   network's cost;
-- `upsampler: direct` makes the s * s * 3 values of each low-resolution pixel at once (Shi et al.
-  2016), instead of widening to F maps at every size on the way.
+- `upsampler: direct` makes 8 maps of the enlarged size at once (Shi et al. 2016) and the image from
+  them, instead of F maps at every size on the way. At x4 that is a thirtieth of the multiply-adds.
 """
 
 from typing import Literal
@@ -21,6 +21,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
+
+_DIRECT_FEATURES = 8
 
 
 class ResidualBlock(nn.Module):
@@ -83,10 +85,7 @@ class SRResNet(nn.Module):
         self.upsampler = (
             _stages(scale, features, outer_kernel)
             if upsampler == "stages"
-            else nn.Sequential(
-                nn.Conv2d(features, 3 * scale**2, outer_kernel, padding=outer_kernel // 2),
-                nn.PixelShuffle(scale),
-            )
+            else _direct(scale, features, outer_kernel)
         )
         if bicubic_skip:
             last = [module for module in self.upsampler if isinstance(module, nn.Conv2d)][-1]
@@ -117,6 +116,18 @@ def _stages(scale: int, features: int, outer_kernel: int) -> nn.Sequential:
         layers += [widen, nn.PixelShuffle(factor), nn.PReLU()]
     layers.append(nn.Conv2d(features, 3, outer_kernel, padding=outer_kernel // 2))
     return nn.Sequential(*layers)
+
+
+def _direct(scale: int, features: int, outer_kernel: int) -> nn.Sequential:
+    """(N, F, h, w) -> (N, 3, s*h, s*w) with few maps at the enlarged size."""
+    narrow = nn.Conv2d(features, _DIRECT_FEATURES * scale**2, 3, padding=1)
+    _equal_within_pixels(narrow, scale)
+    return nn.Sequential(
+        narrow,
+        nn.PixelShuffle(scale),
+        nn.PReLU(),
+        nn.Conv2d(_DIRECT_FEATURES, 3, outer_kernel, padding=outer_kernel // 2),
+    )
 
 
 @torch.no_grad()

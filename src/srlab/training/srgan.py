@@ -25,6 +25,8 @@ from srlab.training.optimizer import build_optimizer, take_step
 from srlab.training.schedule import Budget
 from srlab.training.validation import ValidationPair, load_validation, validate
 
+_PHASES = 4
+
 
 def sections(params: Params) -> dict[str, Any]:
     """What of params.yaml the weights depend on beside the generator they start from."""
@@ -146,6 +148,7 @@ class AdversarialTrainee:
         self._watch = CollapseWatch(params.collapse)
         self._good: dict[str, Any] | None = None
         self._returns = 0
+        self._step = 0
 
     def update(self, batch: tuple[Tensor, Tensor], learning_rate: float) -> dict[str, Tensor]:
         lr, hr = (self._images.from_patches(patches) for patches in batch)
@@ -160,6 +163,7 @@ class AdversarialTrainee:
             self._collapsed(seen)
         if self._average is not None:
             self._average.update(self.generator)
+        self._step += 1
         return logs
 
     def validate(self) -> tuple[dict[str, float], Tensor | None]:
@@ -205,6 +209,7 @@ class AdversarialTrainee:
     def _generator_terms(self, image: Tensor, hr: Tensor) -> dict[str, Tensor]:
         params = self._params
         terms = {"content": CONTENT[params.content.loss](image, hr)}
+        image, hr = (_from_phase(images, self._step) for images in (image, hr))
         with self._fabric.autocast():
             if self._perceptual is not None and params.perceptual.lambda1:
                 terms["perceptual"] = params.perceptual.lambda1 * self._perceptual(image, hr)
@@ -219,7 +224,8 @@ class AdversarialTrainee:
 
     def _update_discriminator(self, sr: Tensor, hr: Tensor, share: float) -> dict[str, Tensor]:
         """A step of the discriminator; `share` of its learning rate is left by the schedule."""
-        real, fake = self._discriminate(hr), self._discriminate(sr.detach())
+        hr, sr = (_from_phase(images, self._step) for images in (hr, sr.detach()))
+        real, fake = self._discriminate(hr), self._discriminate(sr)
         terms = discriminator_loss(self._params.adversarial.loss, real, fake)
         total = torch.stack(list(terms.values())).sum()
         self._discriminator_optimizer.zero_grad()
@@ -272,6 +278,19 @@ class AdversarialTrainee:
 
     def _kept(self) -> SRResNet:
         return self._average.network if self._average is not None else self.generator
+
+
+def _from_phase(images: Tensor, step: int) -> Tensor:
+    """(N, C, H, W) -> (N, C, H - 3, W - 3), cut from another of 16 corners at every step.
+
+    Strides and poolings make the gradient of a backbone and of a discriminator larger at some
+    pixels than at others, in a fixed grid. Pixel shuffle's grid lies on the same pixels in every
+    patch, so the generator would learn the one from the other: a visible pattern, by which it also
+    fools the discriminator. Seen from all corners in turn, the two grids do not coincide.
+    """
+    top, left = divmod(step % _PHASES**2, _PHASES)
+    height, width = (side - _PHASES + 1 for side in images.shape[-2:])
+    return images[..., top : top + height, left : left + width]
 
 
 def _shares(values: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ import pytest
 from conftest import ROOT, make_photo
 
 from srlab import cli
-from srlab.data.images import pixel_hash, write_png
+from srlab.data.images import pixel_hash, read_pixels, write_png
 from srlab.params import load_params
 
 
@@ -49,3 +49,15 @@ def test_describe_prints_what_a_catalog_entry_needs(monkeypatch, tmp_path: Path,
     write_png(tmp_path / "a.png", make_photo(8, 8))
     assert srlab(monkeypatch, "datasets", "describe", str(tmp_path)) == 0
     assert f'"a": [{pixel_hash(make_photo(8, 8))}]' in capsys.readouterr().out
+
+
+def test_strip_puts_results_side_by_side(monkeypatch, tmp_path: Path, capsys) -> None:
+    write_png(tmp_path / "hr.png", make_photo(66, 81))
+    write_png(tmp_path / "sr.png", make_photo(64, 80))
+    sr, hr, out = (str(tmp_path / name) for name in ("sr.png", "hr.png", "out.png"))
+    assert srlab(monkeypatch, "strip", hr, f"a=b={sr}", f"ours={sr}", "-o", out) == 0
+    assert read_pixels(Path(out)).shape[1] == 4 * 246 - 6  # lr, two results, hr
+    assert srlab(monkeypatch, "strip", hr, sr, "-o", out) == 2
+    assert "write NAME=PICTURE" in capsys.readouterr().err
+    assert srlab(monkeypatch, "strip", hr, f"ours={hr}", "-o", out) == 2
+    assert "has 81x66 pixels, not 80x64" in capsys.readouterr().err

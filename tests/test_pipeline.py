@@ -125,3 +125,26 @@ def test_a_mistake_in_a_stage_is_one_line_and_code_two(clone: Path) -> None:
     assert said.startswith("error: ")
     assert len(said.splitlines()) == 1
     assert "did you mean 'set5'?" in said
+
+
+OFFLINE = "PIP_NO_INDEX=1 https_proxy=http://127.0.0.1:9 PYTHONPATH=src python -m pipeline."
+
+
+def test_a_backbone_that_cannot_be_had_names_three_ways(clone: Path) -> None:
+    command = f"{OFFLINE}backbone vgg19 relu5_4 data/backbones.yaml none.safetensors"
+    said = run(clone, "sh", "-c", command, code=2).splitlines()[-1]
+    assert said.startswith("error: backbone vgg19: no source gave its weights up to relu5_4")
+    for way in ("SRLAB_MIRROR", "torchvision", "package index", "srgan.perceptual.backbone: none"):
+        assert way in said
+    assert not (clone / "none.safetensors").exists()
+
+
+def test_metrics_without_their_backbone_are_not_computed(clone: Path) -> None:
+    command = f"{OFFLINE}backbone vgg19 relu5_4 data/backbones.yaml none.safetensors --optional"
+    assert "ALEX and LPIPS will not be computed" in run(clone, "sh", "-c", command)
+    outputs = "none.safetensors offline/nearest.json offline/nearest.csv offline/pictures"
+    run(clone, "sh", "-c", f"{OFFLINE}baseline nearest data/raw/test {outputs}")
+    scores = json.loads((clone / "offline" / "nearest.json").read_text())
+    cell = scores["y_rgb8"]["sample_test"]["x4"]
+    assert cell["psnr"] > 20
+    assert (cell["alex"], cell["lpips"]) == (None, None)

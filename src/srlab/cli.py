@@ -26,6 +26,28 @@ def main() -> None:
         sys.exit(2)
 
 
+@app.command()
+def strip(
+    hr: Annotated[Path, typer.Argument(help="The true image.")],
+    results: Annotated[list[str], typer.Argument(help="NAME=PICTURE, any number of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o")] = Path("strip.png"),
+    scale: Annotated[int, typer.Option(min=2, max=4)] = 4,
+    crop: Annotated[int, typer.Option(min=16, help="Side of the zoomed crop.")] = 64,
+) -> None:
+    """Put results for one image side by side, with a zoomed crop of each."""
+    from srlab.data.images import write_png
+    from srlab.report.strip import comparison_strip
+
+    pictures = {}
+    for result in results:
+        name, equals, path = result.rpartition("=")
+        if not equals or not name:
+            raise SrlabError(f"{result}: write NAME=PICTURE, such as srgan={result}")
+        pictures[name] = Path(path)
+    write_png(output, comparison_strip(hr, pictures, scale=scale, crop=crop, captions={}))
+    print(output)
+
+
 @params_app.command()
 def check(path: Annotated[Path, typer.Argument()] = Path("params.yaml")) -> None:
     """Refuse unknown keys, wrong types and impossible combinations."""

@@ -96,11 +96,21 @@ def comparison_strip(
         scale: the factor; lr is made as in the protocol `y_rgb8`.
         crop: side of the crop in high-resolution pixels.
         captions: method -> what stands behind its name, such as its PSNR and LPIPS.
+
+    Raises:
+        SrlabError: a picture does not decode, or has another size than the true image.
     """
     hr = _rgb(to_pixels(crop_to_multiple(to_tensor(read_pixels(hr_path)), scale)))
     lr = to_pixels(resample(to_tensor(hr).double(), scale=1 / scale).float())
     panels = {"lr": np.kron(lr, np.ones((scale, scale, 1), np.uint8))}
     panels |= {name: _rgb(read_pixels(path)) for name, path in results.items()}
+    for name, path in results.items():
+        if panels[name].shape != hr.shape:
+            found, wanted = (f"{x.shape[1]}x{x.shape[0]}" for x in (panels[name], hr))
+            raise SrlabError(
+                f"{path}: has {found} pixels, not {wanted} as {hr_path} cut to a multiple of "
+                f"{scale}; give a result for this image and scale"
+            )
     panels["hr"] = hr
     left, top, right, bottom = (edge * scale for edge in most_detailed(lr, crop // scale))
     box = (left, top, right, bottom)

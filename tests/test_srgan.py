@@ -12,8 +12,9 @@ from srlab.data.images import write_png
 from srlab.data.patches import cut
 from srlab.errors import SrlabError
 from srlab.inference.strength import blend, load_blend
+from srlab.losses import grid
 from srlab.models.srresnet import SRResNet
-from srlab.params import CollapseParams, Params
+from srlab.params import CollapseParams, GridParams, Params
 from srlab.perceptual import PerceptualLoss
 from srlab.tracking import SilentRun
 from srlab.training import srgan, srresnet
@@ -149,7 +150,7 @@ def test_the_gradient_is_that_of_the_sum_of_the_terms(
 def test_every_step_says_what_each_term_did(smoke, patches, generator, perceptual, loss) -> None:
     training = trainee(with_terms(smoke, loss), patches, generator, perceptual)
     logs = {name: value.item() for name, value in training.update(one_batch(), 0.001).items()}
-    terms = ("content", "perceptual", "adversarial")
+    terms = ("content", "grid", "perceptual", "adversarial")
     assert sum(logs[f"generator/{term}"] for term in terms) == pytest.approx(
         logs["generator/total"], rel=1e-5
     )
@@ -162,7 +163,8 @@ def test_every_step_says_what_each_term_did(smoke, patches, generator, perceptua
 
 
 def test_terms_without_weight_are_left_out(smoke, patches, generator) -> None:
-    training = trainee(with_terms(smoke, lambda2=0.0), patches, generator, None)
+    params = changed(with_terms(smoke, lambda2=0.0), grid=GridParams(weight=0.0))
+    training = trainee(params, patches, generator, None)
     logs = training.update(one_batch(), 0.001)
     assert [name for name in logs if name.startswith("share/")] == ["share/content"]
 
@@ -188,6 +190,18 @@ def test_bf16_trains(smoke, patches, generator, perceptual) -> None:
     params = with_terms(smoke).model_copy(update={"trainer": trainer})
     network = train(params, patches, generator, perceptual)
     assert all(p.dtype == torch.float32 and p.isfinite().all() for p in network.parameters())
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_grid_loss_sees_a_checkerboard_and_no_brightness(scale: int) -> None:
+    hr = torch.rand(1, 3, 12 * scale, 10 * scale)
+    assert grid(hr + 0.1, hr, scale).item() == pytest.approx(0, abs=1e-6)
+    checkered = hr.clone()
+    checkered[..., ::scale, ::scale] += 0.5
+    share = 1 / scale**2
+    expected = 0.5 * 2 * share * (1 - share)
+    assert grid(checkered, hr, scale).item() == pytest.approx(expected, rel=1e-4)
+    assert grid(hr[..., :scale, :scale], hr[..., :scale, :scale], scale).item() == 0
 
 
 def test_every_phase_of_the_grid_is_seen_in_turn() -> None:

@@ -8,6 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.functional import avg_pool2d
+
+_GRID_WINDOW = 6
 
 
 def half_sum_squared(sr: Tensor, hr: Tensor) -> Tensor:
@@ -21,6 +24,29 @@ CONTENT: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l1": functional.l1_loss,
 }
 """Content losses by the name that params.yaml gives them."""
+
+
+def grid(sr: Tensor, hr: Tensor, scale: int) -> Tensor:
+    """How far the mean error depends on a pixel's place inside its low-resolution pixel.
+
+    The errors of each of the scale^2 phases are averaged over windows of 6x6 low-resolution pixels;
+    the loss is the mean absolute deviation of these from their mean over the phases. Errors that
+    have to do with the picture average out, a checkerboard does not. A backbone's features do not
+    see one: behind its poolings a pattern that repeats with them is a constant.
+
+    Args:
+        sr, hr: (N, C, H, W), H and W multiples of the scale.
+        scale: the factor that sr was enlarged by.
+    """
+    count, channels, height, width = sr.shape
+    rows, columns = height // scale, width // scale
+    error = (sr - hr).reshape(count, channels, rows, scale, columns, scale)
+    phases = error.permute(0, 1, 3, 5, 2, 4).reshape(count, -1, rows, columns)
+    window = (min(_GRID_WINDOW, rows), min(_GRID_WINDOW, columns))
+    stride = (max(1, window[0] // 2), max(1, window[1] // 2))
+    means = avg_pool2d(phases, window, stride)
+    means = means.reshape(count, channels, scale**2, *means.shape[2:])
+    return (means - means.mean(dim=2, keepdim=True)).abs().mean()
 
 
 def supervised(

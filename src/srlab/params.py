@@ -280,6 +280,13 @@ class ContentParams(Section):
     """Mean squared error as in the papers, or mean absolute error."""
 
 
+class GridParams(Section):
+    """The loss against checkerboards."""
+
+    weight: float = Field(ge=0, allow_inf_nan=False)
+    """Weight of the term; 0 leaves it out, as the papers do."""
+
+
 class PerceptualParams(Section):
     """The perceptual loss: distance between features."""
 
@@ -363,6 +370,9 @@ class SRGANParams(FitParams):
 
     content: ContentParams
     """The content loss."""
+
+    grid: GridParams
+    """The loss against checkerboards."""
 
     perceptual: PerceptualParams
     """The perceptual loss."""

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from srlab.adversarial import discriminator_loss, generator_loss
-from srlab.losses import CONTENT
+from srlab.losses import CONTENT, grid
 from srlab.models.discriminator import Discriminator
 from srlab.models.srresnet import SRResNet
 from srlab.params import Params, PatchParams, SRGANParams, TrainerParams
@@ -209,6 +209,8 @@ class AdversarialTrainee:
     def _generator_terms(self, image: Tensor, hr: Tensor) -> dict[str, Tensor]:
         params = self._params
         terms = {"content": CONTENT[params.content.loss](image, hr)}
+        if params.grid.weight:
+            terms["grid"] = params.grid.weight * grid(image, hr, self.generator.scale)
         image, hr = (_from_phase(images, self._step) for images in (image, hr))
         with self._fabric.autocast():
             if self._perceptual is not None and params.perceptual.lambda1:

@@ -127,6 +127,25 @@ def test_a_pair_is_flipped_and_turned_together(patches: Path) -> None:
     assert not torch.equal(truth, plain)
 
 
+def test_colours_change_places_together(tmp_path: Path, smoke: Params) -> None:
+    folder = tmp_path / "raw" / "made"
+    folder.mkdir(parents=True)
+    write_png(folder / "a.png", make_photo(128, 128))
+    cut(smoke.patches.srgan, [folder], tmp_path / "patches")
+    for path in (tmp_path / "patches").glob("*.npy"):
+        values = np.load(path)
+        values[:] = np.array([10, 20, 30])[:, None, None]
+        np.save(path, values)
+    settings = {"batch": 16, "augment": True, "seed": 0}
+    permuted = PatchBatches(tmp_path / "patches", permute_colours=True, **settings)[0]
+    orders = [tuple(patch[:, 0, 0].tolist()) for patch in permuted[0]]
+    assert orders == [tuple(patch[:, -1, -1].tolist()) for patch in permuted[1]]
+    assert len(set(orders)) > 3
+    assert all(sorted(order) == [10, 20, 30] for order in orders)
+    plain = PatchBatches(tmp_path / "patches", **settings)[0]
+    assert set(plain[1][:, 0, 0, 0].tolist()) == {10}
+
+
 def test_every_factor_is_drawn(patches: Path) -> None:
     for scale in (2, 3, 4):
         path = patches / f"x{scale}_bicubic.npy"

@@ -197,6 +197,10 @@ class FitParams(Section):
     augment: bool
     """Draw one of the eight flips and rotations for each patch."""
 
+    permute_colours: bool
+    """Draw an order of the colour channels for each patch: a few photographs have few colours, and
+    a network would learn those. Without effect on luma."""
+
     optimizer: OptimizerParams
     """The optimizer."""
 

@@ -29,6 +29,7 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         folder: packed patches, see `srlab.data.patches`.
         batch: patches per step, over all devices.
         augment: draw one of the eight flips and rotations for each patch.
+        permute_colours: draw an order of the channels for each patch.
         seed: of everything that is drawn.
         rank, world: this process gets its share of each batch.
 
@@ -37,7 +38,15 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
     """
 
     def __init__(
-        self, folder: Path, *, batch: int, augment: bool, seed: int, rank: int = 0, world: int = 1
+        self,
+        folder: Path,
+        *,
+        batch: int,
+        augment: bool,
+        seed: int,
+        permute_colours: bool = False,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
         try:
             index = json.loads((folder / "index.json").read_text())
@@ -47,6 +56,7 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         self.folder = folder
         self.batch = batch
         self.augment = augment
+        self.permute_colours = permute_colours
         self.seed = seed
         self.shard = slice(rank, None, world)
         self.patches: int = index["patches"]
@@ -82,6 +92,10 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
             chosen = symmetries == symmetry
             hr[chosen] = _transform(hr[chosen], symmetry)
             seen[chosen] = _transform(seen[chosen], symmetry)
+        if self.permute_colours:
+            orders = random.permuted(np.tile(np.arange(hr.shape[1]), (self.batch, 1)), axis=1)
+            orders = orders[self.shard, :, None, None]
+            hr, seen = (np.take_along_axis(patches, orders, axis=1) for patches in (hr, seen))
         return torch.from_numpy(seen), torch.from_numpy(hr)
 
     def _shuffled(self, positions: np.ndarray) -> np.ndarray:

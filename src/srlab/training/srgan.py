@@ -72,6 +72,7 @@ def fit(
         folder,
         batch=params.batch,
         augment=params.augment,
+        permute_colours=params.permute_colours,
         seed=trainer.seed,
         rank=fabric.global_rank,
         world=fabric.world_size,

@@ -127,23 +127,26 @@ def test_a_pair_is_flipped_and_turned_together(patches: Path) -> None:
     assert not torch.equal(truth, plain)
 
 
-def test_colours_change_places_together(tmp_path: Path, smoke: Params) -> None:
+def test_a_pair_is_recoloured_together(tmp_path: Path, smoke: Params) -> None:
     folder = tmp_path / "raw" / "made"
     folder.mkdir(parents=True)
     write_png(folder / "a.png", make_photo(128, 128))
     cut(smoke.patches.srgan, [folder], tmp_path / "patches")
     for path in (tmp_path / "patches").glob("*.npy"):
         values = np.load(path)
-        values[:] = np.array([10, 20, 30])[:, None, None]
+        values[:] = np.array([0, 30, 255])[:, None, None]
         np.save(path, values)
-    settings = {"batch": 16, "augment": True, "seed": 0}
-    permuted = PatchBatches(tmp_path / "patches", permute_colours=True, **settings)[0]
-    orders = [tuple(patch[:, 0, 0].tolist()) for patch in permuted[0]]
-    assert orders == [tuple(patch[:, -1, -1].tolist()) for patch in permuted[1]]
-    assert len(set(orders)) > 3
-    assert all(sorted(order) == [10, 20, 30] for order in orders)
+    settings = {"batch": 64, "augment": True, "seed": 0}
+    recoloured = PatchBatches(tmp_path / "patches", recolour=True, **settings)[0]
+    colours = [tuple(patch[:, 0, 0].tolist()) for patch in recoloured[0]]
+    assert colours == [tuple(patch[:, -1, -1].tolist()) for patch in recoloured[1]]
+    # black and white are the ends; the third is nearer to black's
+    assert {(sorted(c)[1] - min(c)) > (max(c) - sorted(c)[1]) for c in colours} == {True, False}
+    assert {np.argsort(c).tolist()[0] for c in colours} == {0, 1, 2}
+    assert len({max(c) - min(c) for c in colours}) > 8
+    assert min(max(c) - min(c) for c in colours) >= 126
     plain = PatchBatches(tmp_path / "patches", **settings)[0]
-    assert set(plain[1][:, 0, 0, 0].tolist()) == {10}
+    assert set(plain[1][:, 0, 0, 0].tolist()) == {0}
 
 
 def test_every_factor_is_drawn(patches: Path) -> None:

@@ -197,9 +197,9 @@ class FitParams(Section):
     augment: bool
     """Draw one of the eight flips and rotations for each patch."""
 
-    permute_colours: bool
-    """Draw an order of the colour channels for each patch: a few photographs have few colours, and
-    a network would learn those. Without effect on luma."""
+    recolour: bool
+    """Draw an order of the channels, a negative or not, and a contrast for each patch: a few
+    photographs have few colours, and a network would learn those."""
 
     optimizer: OptimizerParams
     """The optimizer."""

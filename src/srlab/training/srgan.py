@@ -72,7 +72,7 @@ def fit(
         folder,
         batch=params.batch,
         augment=params.augment,
-        permute_colours=params.permute_colours,
+        recolour=params.recolour,
         seed=trainer.seed,
         rank=fabric.global_rank,
         world=fabric.world_size,

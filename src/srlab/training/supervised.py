@@ -62,7 +62,7 @@ def fit_supervised(
         folder,
         batch=params.batch,
         augment=params.augment,
-        permute_colours=params.permute_colours,
+        recolour=params.recolour,
         seed=trainer.seed,
         rank=fabric.global_rank,
         world=fabric.world_size,

@@ -31,7 +31,7 @@ def alex(backbone: Backbone, sr: Tensor, hr: Tensor) -> Tensor:
     for images in (sr, hr):
         if min(images.shape[-2:]) < SMALLEST:
             raise ValueError(f"ALEX needs images of {SMALLEST} pixels, not {images.shape[-2:]}")
-    return cosine_similarity(_features(backbone, sr), _features(backbone, hr)).double()
+    return cosine_similarity(_features(backbone, sr).double(), _features(backbone, hr).double())
 
 
 def _features(backbone: Backbone, images: Tensor) -> Tensor:

@@ -12,19 +12,19 @@ def main(patches: Path, weights: Path) -> None:
     from srlab import tracking
     from srlab.provenance import file_hash
     from srlab.training.fabric import launch
-    from srlab.training.memnet import architecture, fit, sections
+    from srlab.training.memnet import architecture, fit
+    from srlab.training.on_patches import sections
     from srlab.training.saving import fit_and_save
     from srlab.weights import make_card
 
     fabric = launch(params.trainer)
+    used = sections(params, network="memnet", patches="memnet")
     data = file_hash(patches / "index.json")
     own = params.memnet, params.patches.memnet
-    with tracking.run("memnet", sections(params), data) as run:
+    with tracking.run("memnet", used, data) as run:
         fit_and_save(
             lambda: fit(*own, params.trainer, patches, run, fabric),
-            make_card(
-                "memnet", architecture(own[0]), own[1].scales, sections(params), data, run.id
-            ),
+            make_card("memnet", architecture(own[0]), own[1].scales, used, data, run.id),
             weights,
             run,
         )

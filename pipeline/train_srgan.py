@@ -13,22 +13,22 @@ def main(patches: Path, pretrained: Path, backbone: Path, weights: Path) -> None
     from srlab.perceptual import load_perceptual_loss
     from srlab.provenance import file_hash
     from srlab.training.fabric import launch
+    from srlab.training.on_patches import sections
     from srlab.training.saving import fit_and_save
-    from srlab.training.srgan import fit, sections
+    from srlab.training.srgan import fit
     from srlab.weights import load_srresnet, make_card
 
     generator, card = load_srresnet(pretrained)
     perceptual = load_perceptual_loss(params.srgan.perceptual, backbone)
     fabric = launch(params.trainer)
+    used = sections(params, network="srgan", patches="srgan")
     data = file_hash(patches / "index.json")
     own = params.srgan, params.patches.srgan
-    with tracking.run("srgan", sections(params), data) as run:
+    with tracking.run("srgan", used, data) as run:
         run.set_tags({"pretrained_sha256": file_hash(pretrained)})
         fit_and_save(
             lambda: fit(*own, params.trainer, patches, generator, perceptual, run, fabric),
-            make_card(
-                "srresnet", card.hyperparameters, card.scales, sections(params), data, run.id
-            ),
+            make_card("srresnet", card.hyperparameters, card.scales, used, data, run.id),
             weights,
             run,
         )

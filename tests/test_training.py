@@ -17,7 +17,8 @@ from srlab.training.batches import PatchBatches, loader
 from srlab.training.ema import RunningAverage
 from srlab.training.fabric import launch
 from srlab.training.loop import TrainingDivergedError
-from srlab.training.memnet import architecture, fit, sections
+from srlab.training.memnet import architecture, fit
+from srlab.training.on_patches import sections
 from srlab.training.saving import fit_and_save
 from srlab.training.schedule import Budget, learning_rate
 from srlab.weights import load_weights, make_card
@@ -72,7 +73,7 @@ def train_and_save(params: Params, patches: Path, weights: Path, run) -> None:
         "memnet",
         architecture(params.memnet),
         params.patches.memnet.scales,
-        sections(params),
+        sections(params, network="memnet", patches="memnet"),
         "d",
         None,
     )

@@ -6,18 +6,16 @@ what was found, what is allowed, and the nearest valid name. Nothing heavy is im
 that a mistake costs a stage less than a second.
 """
 
-import difflib
-import re
-import types
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from srlab.backbone_layers import BackboneOrNone, layer_names
+from srlab.complaints import complaints, nearest
 from srlab.data.kernels import Kernel
 from srlab.errors import SrlabError
-from srlab.strict_yaml import read_yaml
+from srlab.strict_yaml import StrictModel, read_yaml
 
 DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 Scale = Literal[2, 3, 4]
@@ -25,12 +23,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Section(BaseModel):
+class Section(StrictModel):
     """A part of params.yaml."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
 
 
 class TrainerParams(Section):
@@ -317,7 +311,7 @@ class PerceptualParams(Section):
         names = layer_names(self.backbone)
         if self.layer not in names:
             raise ValueError(
-                f"{self.backbone} has no layer {self.layer!r}; {_nearest(self.layer, names)}"
+                f"{self.backbone} has no layer {self.layer!r}; {nearest(self.layer, names)}"
             )
         return self
 
@@ -475,7 +469,7 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
                 if name not in known:
                     raise SrlabError(
                         f"{path}: data.{role}: {name!r} is not in {catalog}; "
-                        + _nearest(name, known)
+                        + nearest(name, known)
                     )
     return params
 
@@ -485,54 +479,4 @@ def parse_params(tree: Any, *, source: str) -> Params:
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        raise SrlabError("\n".join(_complaints(error, source))) from None
-
-
-def _complaints(error: ValidationError, source: str) -> list[str]:
-    lines = []
-    for detail in error.errors():
-        location = detail["loc"]
-        where = ".".join(str(part) for part in location)
-        at = f"{source}: {where}" if where else source
-        valid = _valid_names(location[:-1])
-        match detail["type"]:
-            case "extra_forbidden":
-                lines.append(f"{at}: unknown key; {_nearest(str(location[-1]), valid)}")
-            case "missing":
-                lines.append(f"{at}: missing; it must be set, see params.schema.json")
-            case "value_error":
-                lines.append(f"{at}: {detail['msg'].removeprefix('Value error, ')}")
-            case kind:
-                value = detail["input"]
-                message = detail["msg"][0].lower() + detail["msg"][1:]
-                hint = ""
-                if kind == "literal_error" and isinstance(value, str):
-                    options = re.findall(r"'([^']+)'", detail["ctx"]["expected"])
-                    if near := difflib.get_close_matches(value, options, n=1):
-                        hint = f"; did you mean {near[0]!r}?"
-                lines.append(f"{at}: {message}, found {value!r} ({type(value).__name__}){hint}")
-    return lines
-
-
-def _nearest(name: str, valid: list[str]) -> str:
-    near = difflib.get_close_matches(name, valid, n=1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"allowed: {', '.join(valid)}"
-
-
-def _valid_names(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that the section at a location may have."""
-    section: Any = Params
-    for part in location:
-        field = section.model_fields.get(part) if _is_section(section) else None
-        section = _strip_optional(field.annotation) if field else None
-    return list(section.model_fields) if _is_section(section) else []
-
-
-def _is_section(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Section)
-
-
-def _strip_optional(kind: Any) -> Any:
-    if get_origin(kind) in (Union, types.UnionType):
-        return next(option for option in get_args(kind) if option is not type(None))
-    return kind
+        raise SrlabError("\n".join(complaints(error, source, Params))) from None

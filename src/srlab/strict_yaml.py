@@ -5,8 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict
 
 from srlab.errors import SrlabError
+
+
+class StrictModel(BaseModel):
+    """A mapping of a YAML file: no unknown keys, no conversions, not to be changed."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
 
 class _StrictLoader(yaml.SafeLoader):

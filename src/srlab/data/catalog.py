@@ -8,21 +8,15 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from srlab.errors import SrlabError
-from srlab.strict_yaml import read_yaml
+from srlab.strict_yaml import StrictModel, read_yaml
 
 Hash = Annotated[str, Field(pattern=r"^(file:)?[0-9a-f]{64}$")]
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
-
-
-class ArchiveSource(_Entry):
+class ArchiveSource(StrictModel):
     """A zip archive on the web."""
 
     kind: Literal["archive"]
@@ -32,7 +26,7 @@ class ArchiveSource(_Entry):
     """The last part of the folder in it that holds the images."""
 
 
-class PackageSource(_Entry):
+class PackageSource(StrictModel):
     """Images inside an installed Python package."""
 
     kind: Literal["package"]
@@ -42,7 +36,7 @@ class PackageSource(_Entry):
     """Names of the files in it."""
 
 
-class Dataset(_Entry):
+class Dataset(StrictModel):
     """One dataset."""
 
     title: str

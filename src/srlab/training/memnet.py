@@ -9,7 +9,7 @@ from torch import Tensor
 
 from srlab.losses import supervised
 from srlab.models.memnet import MemNet
-from srlab.params import MemNetParams, Params, PatchParams, TrainerParams
+from srlab.params import MemNetParams, PatchParams, TrainerParams
 from srlab.tracking import Run
 from srlab.training.supervised import fit_supervised
 
@@ -23,16 +23,6 @@ def architecture(params: MemNetParams) -> dict[str, Any]:
         "gate_kernel": params.gate_kernel,
         "share_weights": params.share_weights,
         "multi_supervision": params.supervision == "multi",
-    }
-
-
-def sections(params: Params) -> dict[str, Any]:
-    """What of params.yaml the weights depend on, as plain values."""
-    return {
-        "trainer": params.trainer.model_dump(),
-        "data": {"train": params.data.train},
-        "patches": {"memnet": params.patches.memnet.model_dump()},
-        "memnet": params.memnet.model_dump(),
     }
 
 

@@ -13,29 +13,17 @@ from srlab.adversarial import discriminator_loss, generator_loss
 from srlab.losses import CONTENT, grid
 from srlab.models.discriminator import Discriminator
 from srlab.models.srresnet import SRResNet
-from srlab.params import Params, PatchParams, SRGANParams, TrainerParams
+from srlab.params import PatchParams, SRGANParams, TrainerParams
 from srlab.perceptual import PerceptualLoss
 from srlab.tracking import Run
-from srlab.training.batches import PatchBatches, loader
 from srlab.training.collapse import CollapseWatch
 from srlab.training.ema import RunningAverage
 from srlab.training.images import ImagePlacement
-from srlab.training.loop import optimize
+from srlab.training.on_patches import train_on_patches
 from srlab.training.optimizer import build_optimizer, take_step
-from srlab.training.schedule import Budget
 from srlab.training.validation import ValidationPair, load_validation, validate
 
 _PHASES = 4
-
-
-def sections(params: Params) -> dict[str, Any]:
-    """What of params.yaml the weights depend on beside the generator they start from."""
-    return {
-        "trainer": params.trainer.model_dump(),
-        "data": {"train": params.data.train},
-        "patches": {"srgan": params.patches.srgan.model_dump()},
-        "srgan": params.srgan.model_dump(),
-    }
 
 
 def fit(
@@ -68,34 +56,10 @@ def fit(
         SrlabError: no patches.
         TrainingDivergedError: a loss is not finite; it carries the last validated weights.
     """
-    batches = PatchBatches(
-        folder,
-        batch=params.batch,
-        augment=params.augment,
-        recolour=params.recolour,
-        seed=trainer.seed,
-        rank=fabric.global_rank,
-        world=fabric.world_size,
-    )
-    steps_per_epoch = batches.patches / batches.batch
-    budget = Budget(params.budget, steps_per_epoch=steps_per_epoch)
-    run.set_tags({"repeatable": str(budget.repeatable).lower()})
     trainee = AdversarialTrainee(
         params, trainer, generator, perceptual, load_validation(patches, folder), run, fabric
     )
-    weights = optimize(
-        trainee,
-        loader(batches, first=0, last=budget.steps, workers=trainer.workers),
-        name="srgan",
-        run=run,
-        budget=budget,
-        base_learning_rate=params.optimizer.learning_rate,
-        schedule=params.schedule,
-        validations=params.validations,
-        patches_per_step=params.batch,
-        steps_per_epoch=steps_per_epoch,
-        keep="last",
-    )
+    weights = train_on_patches(trainee, "srgan", params, trainer, folder, run, fabric, keep="last")
     trained = trainee.generator.cpu()
     trained.load_state_dict(weights)
     return trained.eval()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from srlab.losses import CONTENT
 from srlab.models.srresnet import SRResNet
-from srlab.params import Params, PatchParams, SRResNetParams, TrainerParams
+from srlab.params import PatchParams, SRResNetParams, TrainerParams
 from srlab.tracking import Run
 from srlab.training.supervised import fit_supervised
 
@@ -24,16 +24,6 @@ def architecture(params: SRResNetParams) -> dict[str, Any]:
         "bicubic_skip": params.bicubic_skip,
         "outer_kernel": params.outer_kernel,
         "upsampler": params.upsampler,
-    }
-
-
-def sections(params: Params) -> dict[str, Any]:
-    """What of params.yaml the weights depend on, as plain values."""
-    return {
-        "trainer": params.trainer.model_dump(),
-        "data": {"train": params.data.train},
-        "patches": {"srgan": params.patches.srgan.model_dump()},
-        "srresnet": params.srresnet.model_dump(),
     }
 
 

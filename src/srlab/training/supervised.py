@@ -11,12 +11,10 @@ from torch import Tensor, nn
 
 from srlab.params import FitParams, PatchParams, TrainerParams
 from srlab.tracking import Run
-from srlab.training.batches import PatchBatches, loader
 from srlab.training.ema import RunningAverage
 from srlab.training.images import ImagePlacement
-from srlab.training.loop import optimize
+from srlab.training.on_patches import train_on_patches
 from srlab.training.optimizer import build_optimizer, take_step
-from srlab.training.schedule import Budget
 from srlab.training.validation import ValidationPair, load_validation, validate
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -58,33 +56,10 @@ def fit_supervised(
         SrlabError: no patches.
         TrainingDivergedError: a loss is not finite; it carries the best weights.
     """
-    batches = PatchBatches(
-        folder,
-        batch=params.batch,
-        augment=params.augment,
-        recolour=params.recolour,
-        seed=trainer.seed,
-        rank=fabric.global_rank,
-        world=fabric.world_size,
-    )
-    steps_per_epoch = batches.patches / batches.batch
-    budget = Budget(params.budget, steps_per_epoch=steps_per_epoch)
-    run.set_tags({"repeatable": str(budget.repeatable).lower()})
     trainee = _SupervisedTrainee(
         network, terms, method, params, trainer, load_validation(patches, folder), fabric
     )
-    weights = optimize(
-        trainee,
-        loader(batches, first=0, last=budget.steps, workers=trainer.workers),
-        name=name,
-        run=run,
-        budget=budget,
-        base_learning_rate=params.optimizer.learning_rate,
-        schedule=params.schedule,
-        validations=params.validations,
-        patches_per_step=params.batch,
-        steps_per_epoch=steps_per_epoch,
-    )
+    weights = train_on_patches(trainee, name, params, trainer, folder, run, fabric)
     trained = trainee.network.cpu()
     trained.load_state_dict(weights)
     return trained.eval()

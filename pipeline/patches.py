@@ -19,15 +19,17 @@ def main(network: str, images: Path, output: Path, metrics: Path) -> None:
     index = cut(
         getattr(params.patches, network), select_datasets(images, params.data.train), output
     )
-    counts = {name: dataset["patches_of_all_images"] for name, dataset in index["datasets"].items()}
+    counts = {
+        name: dataset["patches_of_whole_images"] for name, dataset in index["datasets"].items()
+    }
     metrics.parent.mkdir(parents=True, exist_ok=True)
     summary = {
         "patches": index["patches"],
-        "patches_of_all_images": counts,
+        "patches_of_whole_images": counts,
         "patches_in_the_paper": PATCHES_IN_THE_PAPER.get(network),
     }
     metrics.write_text(json.dumps(summary, indent=2) + "\n")
-    print(f"{network}: {index['patches']} patches; of all images, held out or not: {counts}")
+    print(f"{network}: {index['patches']} patches; of whole images, held out or not: {counts}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srlab.data.images import list_images, read_pixels, read_size, write_png
-from srlab.data.patches import cut, degrade, grid, held_out_images, patch_pairs, prepare
+from srlab.data.patches import cut, degrade, grid, patch_pairs, prepare, validation_images
 from srlab.data.raw import select_datasets
 from srlab.errors import SrlabError
 from srlab.params import Params, PatchParams
@@ -38,8 +38,8 @@ def test_the_grid_covers_what_it_says(height: int, width: int, size: int, stride
 
 def test_a_pair_is_the_same_crop_of_the_degraded_whole_image(params: PatchParams) -> None:
     image = prepare(params, make_photo(70, 90))
-    pairs = patch_pairs(params, image)
     corners = list(grid(70, 90, size=31, stride=21))
+    pairs = patch_pairs(params, image, corners)
     for scale in params.scales:
         whole = degrade(image, scale=scale, kernel="bicubic", enlarged=True)
         assert whole.shape == image.shape
@@ -52,8 +52,8 @@ def test_low_resolution_patches_are_cut_in_step(params: PatchParams) -> None:
         update={"enlarged": False, "size": 24, "stride": 12, "scales": [2, 4], "channels": "rgb"}
     )
     image = prepare(params, make_photo(70, 90)[..., 0])
-    pairs = patch_pairs(params, image)
     corners = list(grid(70, 90, size=24, stride=12))
+    pairs = patch_pairs(params, image, corners)
     assert pairs["hr"].shape == (len(corners), 3, 24, 24)
     for scale in (2, 4):
         whole = degrade(image, scale=scale, kernel="bicubic", enlarged=False)
@@ -66,32 +66,49 @@ def test_low_resolution_patches_are_cut_in_step(params: PatchParams) -> None:
 def test_a_patch_degraded_alone_does_not_know_its_surroundings(params: PatchParams) -> None:
     alone = params.model_copy(update={"degrade": "patch"})
     image = prepare(params, make_photo(70, 90))
-    pairs = patch_pairs(alone, image)
+    corners = list(grid(70, 90, size=31, stride=21))
+    pairs = patch_pairs(alone, image, corners)
     first = degrade(image[..., :31, :31], scale=2, kernel="bicubic", enlarged=True)
     assert torch.allclose(pairs["x2_bicubic"][:1], first)
-    assert not torch.allclose(pairs["x2_bicubic"], patch_pairs(params, image)["x2_bicubic"])
+    assert not torch.allclose(
+        pairs["x2_bicubic"], patch_pairs(params, image, corners)["x2_bicubic"]
+    )
 
 
-def test_what_is_packed_is_what_was_cut(params: PatchParams, photos: Path, tmp_path: Path) -> None:
+def test_what_is_packed_is_what_was_cut(params, photos: Path, tmp_path: Path) -> None:
     output = tmp_path / "patches"
+    params = params.model_copy(update={"validation_crop": 48})
     index = cut(params, [photos], output)
     assert index == json.loads((output / "index.json").read_text())
-    held_out = held_out_images(sorted(photos.glob("*.png")), 1)
-    assert index["datasets"]["made"]["held_out"] == [held_out[0].stem]
-    kept = [path for path in sorted(photos.glob("*.png")) if path not in held_out]
-    expected = torch.cat(
-        [patch_pairs(params, prepare(params, read_pixels(path)))["hr"] for path in kept]
-    )
+    paths = sorted(photos.glob("*.png"))
+    validation = validation_images(paths, 1)
+    assert index["datasets"]["made"]["validation"] == [validation[0].stem]
+    expected = []
+    for path in paths:
+        image = prepare(params, read_pixels(path))
+        height, width = image.shape[-2:]
+        seen = torch.zeros(height, width)
+        if path in validation:
+            top, left = (height - 48) // 2, (width - 48) // 2
+            seen[top : top + 48, left : left + 48] = 1
+            middle = image[..., top : top + 48, left : left + 48]
+        corners = [
+            (y, x)
+            for y, x in grid(height, width, size=31, stride=21)
+            if not seen[y : y + 31, x : x + 31].any()
+        ]
+        if corners:
+            expected.append(patch_pairs(params, image, corners)["hr"])
     packed = np.load(output / "hr.npy")
     assert packed.dtype == np.uint8
-    assert len(packed) == index["patches"]
-    assert np.array_equal(packed, expected.mul(255).round().byte().numpy())
+    assert len(packed) == index["patches"] < index["datasets"]["made"]["patches_of_whole_images"]
+    assert np.array_equal(packed, torch.cat(expected).mul(255).round().byte().numpy())
     assert {path.stem for path in output.glob("x*.npy")} == {
         f"x{scale}_bicubic" for scale in params.scales
     }
-    assert [path.name for path in (output / "validation").iterdir()] == [
-        f"made_{held_out[0].stem}.png"
-    ]
+    written = list((output / "validation").iterdir())
+    assert [path.name for path in written] == [f"made_{validation[0].stem}.png"]
+    assert np.array_equal(read_pixels(written[0]), middle[0, 0].mul(255).round().byte().numpy())
 
 
 def test_cutting_twice_gives_the_same_bits(params, photos: Path, tmp_path: Path) -> None:
@@ -108,11 +125,11 @@ def test_images_smaller_than_a_patch_are_refused(params, tmp_path: Path) -> None
         cut(params, [folder], tmp_path / "patches")
 
 
-def test_held_out_images_are_spread_and_never_more_than_half() -> None:
+def test_validation_images_are_spread_and_never_more_than_half() -> None:
     paths = [Path(f"{index}.png") for index in range(10)]
-    assert held_out_images(paths, 2) == [paths[2], paths[7]]
-    assert held_out_images(paths, 0) == []
-    assert len(held_out_images(paths, 99)) == 5
+    assert validation_images(paths, 2) == [paths[2], paths[7]]
+    assert validation_images(paths, 0) == []
+    assert len(validation_images(paths, 99)) == 5
 
 
 def test_the_papers_datasets_give_the_papers_grid(params, benchmarks: Path) -> None:

@@ -59,7 +59,7 @@ def check(path: Annotated[Path, typer.Argument()] = Path("params.yaml")) -> None
 
 @params_app.command()
 def use(profile: str) -> None:
-    """Write params.yaml from profiles/PROFILE.yaml: quick, smoke, paper."""
+    """Write params.yaml from profiles/PROFILE.yaml: quick, half_hour, paper, smoke."""
     from srlab.params import load_params
 
     source = Path("profiles") / f"{profile}.yaml"

@@ -95,10 +95,10 @@ class PatchParams(Section):
     """Pack the low-resolution patch enlarged to the patch's own size, as MemNet wants it."""
 
     validation_images: int = Field(ge=0)
-    """Images of each training dataset that are held out to validate on."""
+    """Images of each training dataset whose middles are held out to validate on."""
 
     validation_crop: int = Field(ge=48)
-    """Validation images are cut to at most this side around their middle."""
+    """Side of the middle, at most; patches that reach into it are left out."""
 
     @model_validator(mode="after")
     def _aligned(self) -> "PatchParams":
@@ -138,6 +138,10 @@ class OptimizerParams(Section):
 
     momentum: Share
     """Momentum of sgd; the first beta of adam and adamw."""
+
+    beta2: Share
+    """The second beta of adam and adamw. The usual 0.999 averages over a thousand steps, which are
+    many in a short training; sgd has none."""
 
     weight_decay: float = Field(ge=0, allow_inf_nan=False)
     """Weight decay; of weights with two or more dimensions only, in adamw."""
@@ -190,10 +194,6 @@ class FitParams(Section):
 
     augment: bool
     """Draw one of the eight flips and rotations for each patch."""
-
-    recolour: bool
-    """Draw an order of the channels, a negative or not, and a contrast for each patch: a few
-    photographs have few colours, and a network would learn those."""
 
     optimizer: OptimizerParams
     """The optimizer."""

@@ -27,13 +27,19 @@ class ArchiveSource(StrictModel):
 
 
 class PackageSource(StrictModel):
-    """Images inside an installed Python package."""
+    """Images inside installed Python packages."""
 
-    kind: Literal["package"]
-    package: str
-    """The module whose folder holds the images."""
+    kind: Literal["packages"]
     files: list[str]
-    """Names of the files in it."""
+    """PACKAGE/PATH of each image, below the folder that packages are installed in."""
+
+
+class GeneratedSource(StrictModel):
+    """Images that the program draws, one for each seed from 0 on."""
+
+    kind: Literal["generated"]
+    model: Literal["dead_leaves"]
+    """What draws them: `srlab.data.dead_leaves`."""
 
 
 class Dataset(StrictModel):
@@ -45,7 +51,9 @@ class Dataset(StrictModel):
     """Licence, or what is known of the terms of use."""
     count: int = Field(ge=1)
     """Number of images."""
-    sources: list[Annotated[ArchiveSource | PackageSource, Field(discriminator="kind")]]
+    sources: list[
+        Annotated[ArchiveSource | PackageSource | GeneratedSource, Field(discriminator="kind")]
+    ]
     """Where to look after the mirrors, in this order."""
     images: dict[str, list[Hash]] | None
     """Image name -> hashes, any of which identifies it. `file:` marks the hash of a file as

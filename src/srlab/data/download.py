@@ -10,15 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from srlab.data.catalog import ArchiveSource, Dataset
+from srlab.data.catalog import ArchiveSource, Dataset, PackageSource
 from srlab.data.images import pixel_hash, read_pixels, write_png
 from srlab.data.sources import (
     Files,
     SourceError,
     from_archive,
     from_folder,
+    from_generator,
     from_mirror_url,
-    from_package,
+    from_packages,
 )
 from srlab.errors import SrlabError
 
@@ -94,8 +95,10 @@ def _sources(
     for source in dataset.sources:
         if isinstance(source, ArchiveSource):
             yield source.url, from_archive(source, downloads)
+        elif isinstance(source, PackageSource):
+            yield "the installed packages", from_packages(source)
         else:
-            yield f"package {source.package}", from_package(source)
+            yield f"the generator {source.model}", from_generator(dataset)
 
 
 def _identify(dataset: Dataset, files: Files) -> Iterator[tuple[str, np.ndarray]]:

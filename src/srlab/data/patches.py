@@ -4,7 +4,7 @@ A folder of packed patches holds
     index.json              what is in it, with the SHA-256 of every tensor
     hr.npy                  (N, C, P, P) uint8, the patches
     x{scale}_{kernel}.npy   (N, C, p, p) uint8, what the network sees of them
-    validation/*.png        the images held out for validation, cut to their middle
+    validation/*.png        the middles of some images, which no patch touches
 
 Thousands of small files would cost DVC sixteen times the time of one large one. Images pass
 through one at a time: memory does not grow with their number.
@@ -13,6 +13,7 @@ through one at a time: memory does not grow with their number.
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -51,22 +52,22 @@ def cut(params: PatchParams, folders: list[Path], output: Path) -> dict:
     """
     (output / "validation").mkdir(parents=True, exist_ok=True)
     datasets: dict[str, dict] = {}
-    jobs: list[Path] = []
+    jobs: list[_Job] = []
     for folder in folders:
         paths = list_images(folder)
-        held_out = held_out_images(paths, params.validation_images)
-        counts = {path: _grid_count(read_size(path), params) for path in paths}
+        validation = validation_images(paths, params.validation_images)
+        chosen = [_Job(path, _corners(params, path, path in validation)) for path in paths]
         datasets[folder.name] = {
             "images": len(paths),
-            "held_out": [path.stem for path in held_out],
-            "patches_of_all_images": sum(counts.values()),
-            "patches": sum(counts[path] for path in paths if path not in held_out),
+            "validation": [path.stem for path in validation],
+            "patches_of_whole_images": sum(len(_corners(params, path, False)) for path in paths),
+            "patches": sum(len(job.corners) for job in chosen),
         }
-        for path in held_out:
+        for path in validation:
             _write_validation(
                 params, path, output / "validation" / f"{folder.name}_{path.stem}.png"
             )
-        jobs += [path for path in paths if path not in held_out and counts[path]]
+        jobs += [job for job in chosen if job.corners]
     total = sum(dataset["patches"] for dataset in datasets.values())
     if total == 0:
         raise SrlabError(
@@ -91,7 +92,7 @@ def grid(height: int, width: int, *, size: int, stride: int) -> Iterator[tuple[i
             yield y, x
 
 
-def held_out_images(paths: list[Path], count: int) -> list[Path]:
+def validation_images(paths: list[Path], count: int) -> list[Path]:
     """`count` of the images, evenly spread over the sorted names; never more than half of them."""
     count = min(count, len(paths) // 2)
     return [paths[int((index + 0.5) * len(paths) / count)] for index in range(count)]
@@ -112,14 +113,15 @@ def tensor_name(scale: int, kernel: Kernel) -> str:
     return f"x{scale}_{kernel}"
 
 
-def patch_pairs(params: PatchParams, hr: Tensor) -> dict[str, Tensor]:
-    """All patches of one image (1, C, H, W), and each degradation of them, by tensor name.
+def patch_pairs(
+    params: PatchParams, hr: Tensor, corners: list[tuple[int, int]]
+) -> dict[str, Tensor]:
+    """Patches of one image (1, C, H, W) at some corners, and each degradation, by tensor name.
 
     With `degrade: whole_image` the image is degraded whole and cut in step, so that a patch's
     border knows its surroundings, as a network does that is applied to whole images. With
     `degrade: patch` each patch is degraded alone, as Lal & Javid do.
     """
-    corners = list(grid(hr.shape[-2], hr.shape[-1], size=params.size, stride=params.stride))
     patches = _crop(hr, corners, params.size)
     pairs = {"hr": patches}
     for scale in params.scales:
@@ -147,24 +149,51 @@ def _crop(image: Tensor, corners: list[tuple[int, int]], size: int) -> Tensor:
     return torch.cat([image[..., y : y + size, x : x + size] for y, x in corners])
 
 
-def _grid_count(size: tuple[int, int], params: PatchParams) -> int:
-    return sum(1 for _ in grid(*size, size=params.size, stride=params.stride))
+@dataclass(frozen=True)
+class _Job:
+    """An image, and the upper left corners of the patches to cut from it."""
+
+    path: Path
+    corners: list[tuple[int, int]]
+
+
+def _corners(params: PatchParams, path: Path, validates: bool) -> list[tuple[int, int]]:
+    """The grid's corners; without those of patches that reach into the middle, if it validates."""
+    height, width = read_size(path)
+    corners = grid(height, width, size=params.size, stride=params.stride)
+    if not validates:
+        return list(corners)
+    rows, columns = (_middle(side, params.validation_crop) for side in (height, width))
+    return [
+        (y, x)
+        for y, x in corners
+        if not (
+            y < rows.stop
+            and y + params.size > rows.start
+            and x < columns.stop
+            and x + params.size > columns.start
+        )
+    ]
+
+
+def _middle(side: int, length: int) -> slice:
+    start = max(0, side - length) // 2
+    return slice(start, min(side, start + length))
 
 
 def _write_validation(params: PatchParams, path: Path, output: Path) -> None:
     image = prepare(params, read_pixels(path))
-    height, width = image.shape[-2:]
-    side = params.validation_crop
-    top, left = max(0, height - side) // 2, max(0, width - side) // 2
-    write_png(output, to_pixels(image[..., top : top + side, left : left + side]))
+    rows, columns = (_middle(side, params.validation_crop) for side in image.shape[-2:])
+    write_png(output, to_pixels(image[..., rows, columns]))
 
 
-def _pack(params: PatchParams, paths: list[Path], total: int, output: Path) -> dict[str, str]:
+def _pack(params: PatchParams, jobs: list[_Job], total: int, output: Path) -> dict[str, str]:
     """Write every tensor image by image; return the hashes by tensor name."""
     writers: dict[str, _TensorWriter] = {}
     try:
-        for path in paths:
-            for name, patches in patch_pairs(params, prepare(params, read_pixels(path))).items():
+        for job in jobs:
+            image = prepare(params, read_pixels(job.path))
+            for name, patches in patch_pairs(params, image, job.corners).items():
                 if name not in writers:
                     shape = (total, *patches.shape[1:])
                     writers[name] = _TensorWriter((output / f"{name}.npy").open("wb"), shape)

@@ -1,10 +1,11 @@
-"""Where a dataset's images can be read from: mirrors, archives, installed packages.
+"""Where a dataset's images can come from: mirrors, archives, installed packages, the program.
 
 Every source yields (name, content) of the image files that it has, and raises `SourceError` with
 one line when it cannot.
 """
 
 import importlib.util
+import io
 import logging
 import zipfile
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from urllib.parse import urlsplit
 
 import pooch
 import requests
+from PIL import Image
 
 from srlab.data.catalog import ArchiveSource, Dataset, PackageSource
+from srlab.data.dead_leaves import dead_leaves
 from srlab.data.images import SUFFIXES
 
 Files = Iterator[tuple[str, bytes]]
@@ -72,17 +75,26 @@ def from_archive(source: ArchiveSource, downloads: Path) -> Files:
         raise
 
 
-def from_package(source: PackageSource) -> Files:
-    """Files that an installed package carries."""
-    spec = importlib.util.find_spec(source.package)
-    if spec is None or not spec.submodule_search_locations:
-        raise SourceError(f"the package {source.package} is not installed")
-    folder = Path(spec.submodule_search_locations[0])
+def from_packages(source: PackageSource) -> Files:
+    """Files that installed packages carry."""
     for file in source.files:
-        path = folder / file
+        package, _, inside = file.partition("/")
+        # Finds the folder without running the package's code.
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise SourceError(f"the package {package} is not installed")
+        path = Path(spec.submodule_search_locations[0]) / inside
         if not path.is_file():
-            raise SourceError(f"the installed {source.package} does not carry {file}")
+            raise SourceError(f"the installed {package} does not carry {inside}")
         yield path.name, path.read_bytes()
+
+
+def from_generator(dataset: Dataset) -> Files:
+    """Images that `srlab.data.dead_leaves` draws, as many as the dataset counts."""
+    for seed in range(dataset.count):
+        file = io.BytesIO()
+        Image.fromarray(dead_leaves(seed)).save(file, "PNG")
+        yield f"dead_leaves_{seed:03}.png", file.getvalue()
 
 
 def _download(url: str, folder: Path) -> Path:

@@ -29,7 +29,6 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         folder: packed patches, see `srlab.data.patches`.
         batch: patches per step, over all devices.
         augment: draw one of the eight flips and rotations for each patch.
-        recolour: draw an order of the channels, a negative or not, and a contrast for each patch.
         seed: of everything that is drawn.
         rank, world: this process gets its share of each batch.
 
@@ -44,7 +43,6 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         batch: int,
         augment: bool,
         seed: int,
-        recolour: bool = False,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -56,7 +54,6 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         self.folder = folder
         self.batch = batch
         self.augment = augment
-        self.recolour = recolour
         self.seed = seed
         self.shard = slice(rank, None, world)
         self.patches: int = index["patches"]
@@ -92,18 +89,6 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
             chosen = symmetries == symmetry
             hr[chosen] = _transform(hr[chosen], symmetry)
             seen[chosen] = _transform(seen[chosen], symmetry)
-        if self.recolour:
-            orders = random.permuted(np.tile(np.arange(hr.shape[1]), (self.batch, 1)), axis=1)
-            gains, offsets = _tones(random, self.batch)
-            orders, gains, offsets = (
-                x.reshape(self.batch, -1, 1, 1)[self.shard] for x in (orders, gains, offsets)
-            )
-            hr, seen = (
-                np.rint(np.take_along_axis(patches, orders, axis=1) * gains + offsets).astype(
-                    np.uint8
-                )
-                for patches in (hr, seen)
-            )
         return torch.from_numpy(seen), torch.from_numpy(hr)
 
     def _shuffled(self, positions: np.ndarray) -> np.ndarray:
@@ -123,20 +108,6 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         if name not in self._maps:
             self._maps[name] = np.load(self.folder / f"{name}.npy", mmap_mode="r")
         return self._maps[name]
-
-
-def _tones(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gains and offsets, float32 (count,), that map [0, 255] into itself.
-
-    Half of the patches keep their contrast, and half are negatives. Degrading is linear and keeps
-    constants, so the map may be applied to both patches of a pair.
-    """
-    contrast = np.where(random.random(count) < 0.5, 1.0, random.uniform(0.5, 1.0, count))
-    darkest = random.uniform(size=count) * 255 * (1 - contrast)
-    negative = random.random(count) < 0.5
-    gains = np.where(negative, -contrast, contrast)
-    offsets = np.where(negative, 255 - darkest, darkest)
-    return gains.astype(np.float32), offsets.astype(np.float32)
 
 
 def _transform(patches: np.ndarray, symmetry: int) -> np.ndarray:

@@ -34,7 +34,6 @@ def train_on_patches(
         folder,
         batch=params.batch,
         augment=params.augment,
-        recolour=params.recolour,
         seed=trainer.seed,
         rank=fabric.global_rank,
         world=fabric.world_size,

@@ -19,7 +19,7 @@ def build_optimizer(network: nn.Module, params: OptimizerParams) -> torch.optim.
             weight_decay=params.weight_decay,
         )
     fused = weights[0].device.type in ("cpu", "cuda")
-    betas = (params.momentum, 0.999)
+    betas = (params.momentum, params.beta2)
     if params.name == "adam":
         return torch.optim.Adam(
             weights,

@@ -234,8 +234,12 @@ def test_train_save_load_agree(smoke: Params, patches: Path, tmp_path: Path) -> 
     weights = tmp_path / "models" / "memnet.safetensors"
     train_and_save(smoke, patches, weights, SilentRun())
     network, card = load_weights(weights)
+    trained = train(smoke, patches)
+    for name, value in trained.state_dict().items():
+        assert torch.equal(network.state_dict()[name], value), name
+    # A loaded network has another memory layout than a trained one: other kernels, other rounding.
     image = torch.rand(1, 1, 20, 20)
-    assert torch.equal(network(image), train(smoke, patches)(image))
+    torch.testing.assert_close(network(image), trained(image), atol=1e-6, rtol=0)
     assert card.scales == [2, 3, 4]
     assert card.hyperparameters["features"] == smoke.memnet.features
 

@@ -38,8 +38,8 @@ class GeneratedSource(StrictModel):
     """Images that the program draws, one for each seed from 0 on."""
 
     kind: Literal["generated"]
-    model: Literal["dead_leaves"]
-    """What draws them: `srlab.data.dead_leaves`."""
+    model: Literal["dead_leaves", "printed_pages"]
+    """What draws them: `srlab.data.dead_leaves`, `srlab.data.printed_pages`."""
 
 
 class Dataset(StrictModel):

@@ -98,7 +98,7 @@ def _sources(
         elif isinstance(source, PackageSource):
             yield "the installed packages", from_packages(source)
         else:
-            yield f"the generator {source.model}", from_generator(dataset)
+            yield f"the generator {source.model}", from_generator(source, dataset.count)
 
 
 def _identify(dataset: Dataset, files: Files) -> Iterator[tuple[str, np.ndarray]]:

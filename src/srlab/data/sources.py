@@ -16,9 +16,10 @@ import pooch
 import requests
 from PIL import Image
 
-from srlab.data.catalog import ArchiveSource, Dataset, PackageSource
+from srlab.data.catalog import ArchiveSource, Dataset, GeneratedSource, PackageSource
 from srlab.data.dead_leaves import dead_leaves
 from srlab.data.images import SUFFIXES
+from srlab.data.printed_pages import printed_page
 
 Files = Iterator[tuple[str, bytes]]
 
@@ -89,12 +90,15 @@ def from_packages(source: PackageSource) -> Files:
         yield path.name, path.read_bytes()
 
 
-def from_generator(dataset: Dataset) -> Files:
-    """Images that `srlab.data.dead_leaves` draws, as many as the dataset counts."""
-    for seed in range(dataset.count):
+_DRAWERS = {"dead_leaves": dead_leaves, "printed_pages": printed_page}
+
+
+def from_generator(source: GeneratedSource, count: int) -> Files:
+    """As many images as the dataset counts, drawn by the program."""
+    for seed in range(count):
         file = io.BytesIO()
-        Image.fromarray(dead_leaves(seed)).save(file, "PNG")
-        yield f"dead_leaves_{seed:03}.png", file.getvalue()
+        Image.fromarray(_DRAWERS[source.model](seed)).save(file, "PNG")
+        yield f"{source.model}_{seed:03}.png", file.getvalue()
 
 
 def _download(url: str, folder: Path) -> Path:

@@ -14,22 +14,25 @@ def main(
     metrics: Path,
     table: Path,
     pictures: Path,
+    cost: Path,
 ) -> None:
-    """Score METHOD on IMAGES; write means to METRICS, rows to TABLE, results to PICTURES."""
+    """Score METHOD on IMAGES; write METRICS, a TABLE of all images, PICTURES and COST."""
     params = load_params()
+    from srlab.costs import measured
     from srlab.data.raw import select_datasets
     from srlab.evaluation import evaluate, write_scores
-    from srlab.inference.upscalers import Interpolation
     from srlab.metrics.perceptual import load_perceptual_metrics
     from srlab.provenance import git_commit, values_hash
+    from srlab.selfcheck import baseline
 
-    scores = evaluate(
-        lambda protocol: Interpolation(protocol.kernel if method == "bicubic" else method),
-        params.evaluate,
-        select_datasets(images, params.data.test),
-        pictures,
-        load_perceptual_metrics(backbone),
-    )
+    with measured(cost):
+        scores = evaluate(
+            lambda protocol: baseline(method, protocol),
+            params.evaluate,
+            select_datasets(images, params.data.test),
+            pictures,
+            load_perceptual_metrics(backbone),
+        )
     made_by = {
         "weights_sha256": None,
         "params_sha256": values_hash(params.evaluate.model_dump(include={"scales", "protocols"})),

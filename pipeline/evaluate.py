@@ -16,17 +16,21 @@ def main(
     metrics: Path,
     table: Path,
     pictures: Path,
+    cost: Path,
     blend_from: Annotated[
         Path | None, typer.Option(help="Weights at evaluate.strength 0; WEIGHTS are at 1.")
     ] = None,
 ) -> None:
-    """Score WEIGHTS on IMAGES; write means to METRICS, rows to TABLE, results to PICTURES."""
+    """Score WEIGHTS on IMAGES; write METRICS, a TABLE of all images, PICTURES and COST."""
     params = load_params()
+    from srlab.costs import measured
     from srlab.data.raw import select_datasets
     from srlab.evaluation import evaluate, write_scores
     from srlab.inference.strength import load_blend
+    from srlab.inference.timed import TimedUpscaler
     from srlab.inference.upscalers import network_upscaler
     from srlab.metrics.perceptual import load_perceptual_metrics
+    from srlab.models.complexity import parameters
     from srlab.provenance import file_hash
     from srlab.weights import load_weights
 
@@ -35,20 +39,23 @@ def main(
         network, card = load_weights(weights)
     else:
         network, card = load_blend(blend_from, weights, strength)
-    upscaler = network_upscaler(network, card)
-    scores = evaluate(
-        lambda protocol: upscaler,
-        params.evaluate,
-        select_datasets(images, params.data.test),
-        pictures,
-        load_perceptual_metrics(backbone),
-    )
+    upscaler = TimedUpscaler(network_upscaler(network, card))
+    with measured(cost) as spent:
+        scores = evaluate(
+            lambda protocol: upscaler,
+            params.evaluate,
+            select_datasets(images, params.data.test),
+            pictures,
+            load_perceptual_metrics(backbone),
+        )
+        spent |= upscaler.rates()
     made_by = {
         "weights_sha256": file_hash(weights),
         "params_sha256": card.params_sha256,
         "data_sha256": card.data_sha256,
         "git_commit": card.git_commit,
         "mlflow_run_id": card.mlflow_run_id,
+        "parameters": parameters(network),
         **({} if strength is None else {"strength": strength}),
     }
     write_scores(scores, made_by, metrics, table)

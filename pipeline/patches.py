@@ -10,15 +10,17 @@ PATCHES_IN_THE_PAPER = {"memnet": 129_518}
 """Of T91, BSDS200 and General100 together, as Lal & Javid count them; they do not for SRGAN."""
 
 
-def main(network: str, images: Path, output: Path, metrics: Path) -> None:
-    """Pack the patches for NETWORK from IMAGES into OUTPUT and their numbers into METRICS."""
+def main(network: str, images: Path, output: Path, metrics: Path, cost: Path) -> None:
+    """Pack the patches for NETWORK from IMAGES into OUTPUT; write METRICS and COST."""
     params = load_params()
+    from srlab.costs import measured
     from srlab.data.patches import cut
     from srlab.data.raw import select_datasets
 
-    index = cut(
-        getattr(params.patches, network), select_datasets(images, params.data.train), output
-    )
+    with measured(cost):
+        index = cut(
+            getattr(params.patches, network), select_datasets(images, params.data.train), output
+        )
     counts = {
         name: dataset["patches_of_whole_images"] for name, dataset in index["datasets"].items()
     }

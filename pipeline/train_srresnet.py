@@ -6,28 +6,30 @@ from pipeline.stage import start
 from srlab.params import load_params
 
 
-def main(patches: Path, weights: Path) -> None:
-    """Train an SRResNet on PATCHES and write WEIGHTS."""
+def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
+    """Train an SRResNet on PATCHES; write WEIGHTS, CURVES and COST."""
     params = load_params()
-    from srlab import tracking
-    from srlab.provenance import file_hash
-    from srlab.training.fabric import launch
     from srlab.training.on_patches import sections
-    from srlab.training.saving import fit_and_save
+    from srlab.training.recorded import Training, train_recorded
     from srlab.training.srresnet import architecture, fit
-    from srlab.weights import make_card
 
-    fabric = launch(params.trainer)
-    used = sections(params, network="srresnet", patches="srgan")
-    data = file_hash(patches / "index.json")
     own = params.srresnet, params.patches.srgan
-    with tracking.run("srresnet", used, data) as run:
-        fit_and_save(
-            lambda: fit(*own, params.trainer, patches, run, fabric),
-            make_card("srresnet", architecture(own[0]), own[1].scales, used, data, run.id),
-            weights,
-            run,
-        )
+    training = Training(
+        name="srresnet",
+        architecture="srresnet",
+        hyperparameters=architecture(own[0]),
+        scales=own[1].scales,
+        trainer=params.trainer,
+        sections=sections(params, network="srresnet", patches="srgan"),
+        patches=patches,
+    )
+    train_recorded(
+        training,
+        lambda run, fabric: fit(*own, params.trainer, patches, run, fabric),
+        weights=weights,
+        curves=curves,
+        cost=cost,
+    )
 
 
 if __name__ == "__main__":

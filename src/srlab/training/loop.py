@@ -18,6 +18,7 @@ from srlab.tracking import Run
 from srlab.training.progress import TrainingProgress
 from srlab.training.schedule import Budget, learning_rate
 
+_LOGS = 1000
 _SECONDS_BETWEEN_LOGS = 2.0
 
 
@@ -82,7 +83,7 @@ def optimize(
     best = _Best(trainee, run, keep)
     best.consider(0)
     step = done = 0
-    losses = _LossLog(run)
+    losses = _LossLog(run, budget.steps)
     waited = 0.0
     with TrainingProgress(name, patches_per_step=patches_per_step) as progress:
         progress.note(f"validation {best.describe()} before training")
@@ -155,11 +156,13 @@ class _Best:
 class _LossLog:
     """What recent steps gave: checked, averaged and sent now and then.
 
-    On a GPU, reading a loss waits for it; the steps are therefore read together.
+    On a GPU, reading a loss waits for it; the steps are therefore read together. Where the budget
+    counts steps, so do the logs: the same training gives the same curves.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, steps: int | None) -> None:
         self._run = run
+        self._every = max(1, steps // _LOGS) if steps is not None else None
         self._pending: list[tuple[int, dict[str, Tensor]]] = []
         self._rate = 0.0
         self._start = self._last = time.monotonic()
@@ -169,6 +172,8 @@ class _LossLog:
         self._rate = rate
 
     def due(self) -> bool:
+        if self._every is not None:
+            return len(self._pending) >= self._every
         return time.monotonic() - self._last >= _SECONDS_BETWEEN_LOGS
 
     def seconds(self) -> float:

@@ -12,7 +12,7 @@ from srlab.weights import ARCHITECTURES, Card, save_weights
 from srlab.workspace import project_root
 
 
-def fit_and_save(fit: Callable[[], nn.Module], card: Card, weights: Path, run: Run) -> None:
+def fit_and_save(fit: Callable[[], nn.Module], card: Card, weights: Path, run: Run) -> nn.Module:
     """Train, and write the weights with their card.
 
     Args:
@@ -20,6 +20,9 @@ def fit_and_save(fit: Callable[[], nn.Module], card: Card, weights: Path, run: R
         card: of the weights.
         weights: the file to write.
         run: gets the file, too.
+
+    Returns:
+        The network.
 
     Raises:
         SrlabError: a loss is not finite. The best weights so far are then in `.srlab/diverged`,
@@ -36,3 +39,4 @@ def fit_and_save(fit: Callable[[], nn.Module], card: Card, weights: Path, run: R
         raise SrlabError(f"{error}; the best weights before it are in {kept}") from None
     save_weights(network, card, weights)
     run.log_file(weights)
+    return network

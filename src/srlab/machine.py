@@ -1,0 +1,42 @@
+"""What computes: the name of the GPU or of the processor, and its cores."""
+
+import os
+import platform
+from pathlib import Path
+
+
+def processor_name() -> str:
+    """The processor's name as it gives it, and the cores that this process may use.
+
+    >>> processor_name().endswith("cores")
+    True
+    """
+    name = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    except OSError:  # not Linux
+        pass
+    return f"{name}, {available_cores()} cores"
+
+
+def available_cores() -> int:
+    """Cores that this process may use, which in a container are fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def device_name(device: str) -> str:
+    """The GPU's name for a device of type cuda, else the processor's.
+
+    Args:
+        device: torch's type, such as `cpu` or `cuda`.
+    """
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name()
+    return f"{processor_name()} ({device})" if device != "cpu" else processor_name()

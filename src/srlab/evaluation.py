@@ -4,12 +4,12 @@ import csv
 import itertools
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import torch
+from torch import Tensor
 
 from srlab.data.color import quantize
 from srlab.data.images import list_images, read_pixels, to_pixels, to_tensor, write_png
@@ -41,6 +41,10 @@ class Score:
     colour_shift: float | None
     grid: float | None
 
+
+FidelityMetric = Literal["psnr", "ssim"]
+
+_FIDELITY: dict[FidelityMetric, Callable[[Tensor, Tensor], Tensor]] = {"psnr": psnr, "ssim": ssim}
 
 METRICS = ("psnr", "ssim", "alex", "lpips", "colour_shift", "grid")
 
@@ -80,20 +84,20 @@ def evaluate(
                     continue
                 lr, hr = protocol.pair(image, scale)
                 sr = upscaler(lr, scale)
+                fidelity = score_fidelity(sr, hr, protocol, scale)
                 if name == PICTURES:
                     target = pictures / folder.name / f"x{scale}"
                     target.mkdir(parents=True, exist_ok=True)
                     write_png(target / f"{path.stem}.png", to_pixels(sr))
                 alex, lpips = (None, None) if protocol.luma_first else perceptual(quantize(sr), hr)
-                compared = [protocol.comparable(x, scale) for x in (sr, hr)]
                 scores.append(
                     Score(
                         protocol=name,
                         dataset=folder.name,
                         scale=scale,
                         image=path.stem,
-                        psnr=_finite(psnr(*compared)),
-                        ssim=_finite(ssim(*compared)),
+                        psnr=fidelity["psnr"],
+                        ssim=fidelity["ssim"],
                         alex=alex,
                         lpips=lpips,
                         colour_shift=colour_shift(quantize(sr), lr),
@@ -103,7 +107,27 @@ def evaluate(
     return scores
 
 
-def _finite(value: torch.Tensor) -> float | None:
+def score_fidelity(
+    sr: Tensor,
+    hr: Tensor,
+    protocol: Protocol,
+    scale: int,
+    metrics: Collection[FidelityMetric] = ("psnr", "ssim"),
+) -> dict[FidelityMetric, float | None]:
+    """How near a result is to the truth: the named metrics of what the protocol compares.
+
+    None where a metric has no finite value: PSNR of equal images, SSIM of very small ones.
+
+    Args:
+        sr, hr: one image each (1, C, H, W) in [0, 1].
+        protocol, scale: what of them is compared.
+        metrics: those to compute.
+    """
+    compared = [protocol.comparable(image, scale) for image in (sr, hr)]
+    return {metric: _finite(_FIDELITY[metric](*compared)) for metric in metrics}
+
+
+def _finite(value: Tensor) -> float | None:
     number = value.item()
     return number if math.isfinite(number) else None
 
@@ -118,12 +142,13 @@ def means(scores: list[Score]) -> dict[str, Any]:
         groups.setdefault((score.protocol, score.dataset, score.scale), []).append(score)
     tree: dict[str, Any] = {}
     for (protocol, dataset, scale), group in groups.items():
-        cell = {metric: _mean([getattr(score, metric) for score in group]) for metric in METRICS}
+        cell = {metric: mean([getattr(score, metric) for score in group]) for metric in METRICS}
         tree.setdefault(protocol, {}).setdefault(dataset, {})[f"x{scale}"] = cell
     return tree
 
 
-def _mean(values: list[float | None]) -> float | None:
+def mean(values: Sequence[float | None]) -> float | None:
+    """The mean, to six decimals; None where one of the values is missing."""
     known = [value for value in values if value is not None]
     return round(sum(known) / len(known), 6) if len(known) == len(values) else None
 

@@ -18,7 +18,7 @@ ui: .venv/installed
 
 # README.md's table and picture, from the last run.
 readme: .venv/installed
-	python -m srlab.report.readme README.md metrics/table.md
+	python -m srlab.report.readme README.md metrics/report.md
 	mkdir -p docs
 	cp report/strips/sample_test/coffee.png docs/strip.png
 

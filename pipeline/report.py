@@ -1,28 +1,29 @@
-"""Stage `report`: the result table and the comparison strips."""
+"""Stage `report`: Table 1, strips, figures, model cards and the page."""
 
 from pathlib import Path
 
 from pipeline.stage import start
 from srlab.params import load_params
 
-METHODS = ("nearest", "bicubic", "memnet", "srresnet", "srgan")
 
-
-def main(metrics: Path, images: Path, results: Path, table: Path, strips: Path) -> None:
-    """Write TABLE and STRIPS from the METRICS, the IMAGES and the methods' RESULTS."""
+def main(
+    metrics: Path,
+    images: Path,
+    results: Path,
+    models: Path,
+    published: Path,
+    studies: Path,
+    output: Path,
+    cost: Path,
+) -> None:
+    """Write the report to OUTPUT and its tables into METRICS; write COST."""
     params = load_params()
-    from srlab.report.strip import write_strips
-    from srlab.report.table import markdown_table, read_metrics
+    from srlab.costs import measured
+    from srlab.report.build import Sources, build_report
 
-    table.parent.mkdir(parents=True, exist_ok=True)
-    table.write_text(markdown_table(read_metrics([metrics / f"{name}.json" for name in METHODS])))
-    write_strips(
-        params.report,
-        [images / name for name in params.data.test],
-        {name: results / name for name in METHODS[1:]},
-        {name: metrics / "per_image" / f"{name}.csv" for name in METHODS[1:]},
-        strips,
-    )
+    sources = Sources(metrics, images, results, models, published, studies)
+    with measured(cost):
+        build_report(params, sources, output)
 
 
 if __name__ == "__main__":

@@ -81,9 +81,11 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy = shutil.copytree if source.is_dir() else shutil.copyfile
         copy(source, folder / name)
     (folder / "data").mkdir()
-    for name in ("datasets.yaml", "backbones.yaml"):
+    for name in ("datasets.yaml", "backbones.yaml", "published.yaml", "selfcheck.yaml"):
         shutil.copyfile(ROOT / "data" / name, folder / "data" / name)
     shutil.copyfile(ROOT / "profiles" / "smoke.yaml", folder / "params.yaml")
+    (folder / "metrics" / "studies").mkdir(parents=True)
+    (folder / "metrics" / "studies" / "depth.json").write_text("{}")
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"]):
         subprocess.run(command, cwd=folder, check=True)
     repo = Repo(str(folder))
@@ -138,6 +140,7 @@ PATCHES_SRGAN = {"patches@srgan", *SRRESNET}
 SCORED = {
     "baseline@nearest", "baseline@bicubic", "evaluate@memnet", "evaluate@srresnet", *BLENDED,
 }  # fmt: skip
+CHECKED = {"selfcheck", *SCORED}
 CHANGES = [
     ("trainer.seed", 2, MEMNET | SRRESNET),
     ("trainer.precision", "bf16", MEMNET | SRRESNET),
@@ -146,7 +149,7 @@ CHANGES = [
         ["sample_train", "t91"],
         {"download_train@t91", *PATCHES_MEMNET, *PATCHES_SRGAN},
     ),
-    ("data.test", ["sample_test", "set5"], {"download_test@set5", *SCORED}),
+    ("data.test", ["sample_test", "set5"], {"download_test@set5", *CHECKED}),
     ("patches.memnet.stride", 21, PATCHES_MEMNET),
     ("patches.memnet.scales", [2], PATCHES_MEMNET),
     ("patches.memnet.validation_images", 0, PATCHES_MEMNET),
@@ -198,7 +201,7 @@ def test_every_section_of_the_params_is_changed_above() -> None:
         ("src/srlab/models/discriminator.py", SRGAN),
         ("src/srlab/inference/strength.py", SCORED - {"baseline@nearest", "baseline@bicubic"}),
         ("src/srlab/data/patches.py", PATCHES_MEMNET | PATCHES_SRGAN),
-        ("src/srlab/metrics/ssim.py", SCORED),
+        ("src/srlab/metrics/ssim.py", CHECKED),
         ("src/srlab/report/strip.py", {"report"}),
         ("src/srlab/cli.py", set()),
     ],
@@ -213,4 +216,4 @@ def test_another_catalog_entry_reruns_nothing(clone: Path, rerun) -> None:
     assert rerun(path, path.read_text().replace("T91: Yang", "T91: YANG")) == set()
     changed = path.read_text().replace("Photographs inside the package", "Pictures in the package")
     downloaded = {"download_train@sample_train", "download_test@sample_test"}
-    assert rerun(path, changed) == downloaded | PATCHES_MEMNET | PATCHES_SRGAN | SCORED
+    assert rerun(path, changed) == downloaded | PATCHES_MEMNET | PATCHES_SRGAN | CHECKED

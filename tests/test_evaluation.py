@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,18 @@ from srlab.metrics.perceptual import PerceptualMetrics
 from srlab.models.memnet import MemNet
 from srlab.models.srresnet import SRResNet
 from srlab.params import EvaluateParams, ReportParams
-from srlab.report.strip import most_detailed, write_strips
-from srlab.report.table import markdown_table, read_metrics
+from srlab.report.scores import read_method
+from srlab.report.strip import write_strips
 
 PARAMS = EvaluateParams(scales=[2, 4], protocols=["y", "y_rgb8", "paper"], strength=1.0)
 NO_BACKBONE = PerceptualMetrics(None)
-MADE_BY = {"git_commit": "0123456789abcdef"}
+MADE_BY = {
+    "weights_sha256": None,
+    "params_sha256": "12",
+    "data_sha256": None,
+    "git_commit": "0123456789abcdef",
+    "mlflow_run_id": None,
+}
 
 
 def untrained() -> MemNet:
@@ -122,60 +129,18 @@ def test_perceptual_metrics_are_those_of_the_whole_rgb_image(photos, tmp_path: P
         assert (score.alex, score.lpips) == expected
 
 
-def cell(psnr: float, lpips: float | None = None) -> dict:
-    return {"psnr": psnr, "ssim": 0.5, "alex": None, "lpips": lpips}
-
-
-def test_the_table_marks_the_best_and_says_what_is_missing() -> None:
-    table = markdown_table(
-        {
-            "bicubic": {
-                "y_rgb8": {"a": {"x2": cell(30, 0.3), "x4": cell(25)}, "b": {"x2": cell(20)}},
-                "made_by": MADE_BY,
-            },
-            "memnet": {"y_rgb8": {"a": {"x2": cell(31.239, 0.4)}}, "made_by": MADE_BY},
-        }
-    )
-    none = "not computed"
-    heads = " | ".join(f"{d} {m}" for d in "ab" for m in ("PSNR", "SSIM", "ALEX", "LPIPS"))
-    assert f"| scale | method | {heads} | commit |" in table
-    assert (
-        f"| x2 | bicubic | 30.00 | **0.5000** | {none} | **0.300** "
-        f"| **20.00** | **0.5000** | {none} | {none} | 01234567 |"
-    ) in table
-    assert f"| x2 | memnet | **31.24** | **0.5000** | {none} | 0.400 | {none} |" in table
-    assert "| x4 | bicubic | **25.00** |" in table
-    assert "| x4 | memnet |" not in table
-
-
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"made_by": 3}'])
-def test_a_corrupt_metrics_file_is_named(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "memnet.json"
-    path.write_text(content)
-    with pytest.raises(SrlabError, match=r"memnet\.json: not a metrics file"):
-        read_metrics([path])
-
-
 def test_strips_show_every_method(photos: Path, tmp_path: Path) -> None:
     results, table = tmp_path / "results", tmp_path / "bicubic.csv"
     scores = evaluate(lambda p: Interpolation(p.kernel), PARAMS, [photos], results, NO_BACKBONE)
     write_scores(scores, MADE_BY, tmp_path / "m.json", table)
     params = ReportParams(scale=4, crop=32)
-    write_strips(params, [photos], {"bicubic": results}, {"bicubic": table}, tmp_path / "strips")
+    bicubic = read_method(tmp_path / "m.json", table)
+    assert bicubic is not None
+    write_strips(params, [photos], {"bicubic": results}, {"bicubic": bicubic}, tmp_path / "strips")
     strip = read_pixels(tmp_path / "strips" / "made" / "photo2.png")
     assert strip.shape[1] == 3 * 246 - 6  # lr, bicubic, hr
     assert len(np.unique(strip)) > 50
 
-    table.write_text("protocol,dataset,scale,image,psnr,lpips\ny_rgb8,made,4,other,20,0.5\n")
+    partly = replace(bicubic, images=[x for x in bicubic.images if x.image != "photo0"])
     with pytest.raises(SrlabError, match=r"photo0\.png: not scored by bicubic"):
-        write_strips(params, [photos], {"bicubic": results}, {"bicubic": table}, tmp_path / "x")
-
-
-def test_the_crop_is_where_the_detail_is() -> None:
-    pixels = np.full((60, 80, 3), 100, np.uint8)
-    pixels[24:40, 40:56] += (np.indices((16, 16)).sum(axis=0)[..., None] % 2 * 100).astype(np.uint8)
-    left, top, right, bottom = most_detailed(pixels, 20)
-    assert (right - left, bottom - top) == (20, 20)
-    assert left <= 40 < 56 <= right
-    assert top <= 24 < 40 <= bottom
-    assert most_detailed(pixels, 999) == (0, 0, 60, 60)
+        write_strips(params, [photos], {"bicubic": results}, {"bicubic": partly}, tmp_path / "x")

@@ -58,7 +58,7 @@ def test_the_pipeline_writes_what_dvc_yaml_names(clone: Path) -> None:
     patches = json.loads((clone / "metrics" / "patches_memnet.json").read_text())
     assert patches["patches_in_the_paper"] == 129_518
     assert 0 < patches["patches"] < patches["patches_of_whole_images"]["sample_train"]
-    assert "| srgan |" in (clone / "metrics" / "table.md").read_text()
+    assert "| srgan |" in (clone / "metrics" / "report.md").read_text()
     assert json.loads((clone / "metrics" / "srgan.json").read_text())["made_by"]["strength"] == 1
     with Image.open(clone / "report" / "strips" / "sample_test" / "chelsea.png") as strip:
         assert strip.width > 900

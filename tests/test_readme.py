@@ -10,7 +10,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_the_results_are_those_of_the_metrics() -> None:
-    table = (ROOT / "metrics" / "table.md").read_text()
+    table = (ROOT / "metrics" / "report.md").read_text()
     assert with_results(README, table) == README, "run: make readme"
 
 

@@ -4,9 +4,10 @@ The header holds the architecture, its hyperparameters, the scales it was traine
 was made by. Loading builds the network from the header and never unpickles.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -93,22 +94,10 @@ def load_weights(path: Path) -> tuple[nn.Module, Card]:
     Raises:
         SrlabError: the file is missing, no safetensors, not srlab's, or does not fit its own card.
     """
+    with _opened(path) as file:
+        card = _card(file, path)
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise SrlabError(f"{path}: no such weights; train them first: dvc repro") from None
-    except (SafetensorError, OSError) as error:
-        raise SrlabError(
-            f"{path}: not a safetensors file ({error}); train or fetch it again"
-        ) from None
-    if header.get("srlab") != _FORMAT:
-        raise SrlabError(
-            f"{path}: its header is not that of srlab's weights; use a file made by srlab"
-        )
-    try:
-        card = Card(**json.loads(header["card"]))
         network = ARCHITECTURES[card.architecture](**card.hyperparameters)
         missing = network.load_state_dict(state, strict=False)
         if missing.unexpected_keys or set(missing.missing_keys) - set(_aliases(network)):
@@ -121,6 +110,16 @@ def load_weights(path: Path) -> tuple[nn.Module, Card]:
     return network.eval(), card
 
 
+def load_card(path: Path) -> Card:
+    """What a weights file says of itself.
+
+    Raises:
+        SrlabError: the file is missing, no safetensors, or not srlab's.
+    """
+    with _opened(path) as file:
+        return _card(file, path)
+
+
 def load_srresnet(path: Path) -> tuple[SRResNet, Card]:
     """Weights of an SRResNet; see `load_weights`.
 
@@ -131,6 +130,31 @@ def load_srresnet(path: Path) -> tuple[SRResNet, Card]:
     if not isinstance(network, SRResNet):
         raise SrlabError(f"{path}: holds a {card.architecture}, not an srresnet; train one")
     return network, card
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except FileNotFoundError:
+        raise SrlabError(f"{path}: no such weights; train them first: dvc repro") from None
+    except (SafetensorError, OSError) as error:
+        raise SrlabError(
+            f"{path}: not a safetensors file ({error}); train or fetch it again"
+        ) from None
+
+
+def _card(file: Any, path: Path) -> Card:
+    header = file.metadata() or {}
+    if header.get("srlab") != _FORMAT:
+        raise SrlabError(
+            f"{path}: its header is not that of srlab's weights; use a file made by srlab"
+        )
+    try:
+        return Card(**json.loads(header["card"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise SrlabError(f"{path}: its card cannot be read ({error}); train again") from None
 
 
 def _without_aliases(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

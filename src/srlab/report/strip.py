@@ -1,6 +1,5 @@
 """Comparison strips: lr, every method and hr side by side, with a zoomed crop."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,10 @@ from srlab.data.images import (
 )
 from srlab.data.resample import resample
 from srlab.errors import SrlabError
-from srlab.evaluation import PICTURES
+from srlab.evaluation import PICTURES, Score
 from srlab.params import ReportParams
+from srlab.report.crops import Box, most_detailed
+from srlab.report.scores import MethodScores
 
 _GAP = 6
 _LABEL = 22
@@ -28,7 +29,7 @@ def write_strips(
     params: ReportParams,
     datasets: list[Path],
     results: dict[str, Path],
-    tables: dict[str, Path],
+    scores: dict[str, MethodScores],
     output: Path,
 ) -> None:
     """A strip for every image of some datasets, `{dataset}/{image}.png` in the output folder.
@@ -37,13 +38,13 @@ def write_strips(
         params: scale and crop.
         datasets: folders of true images.
         results: method -> its folder of results, see `srlab.evaluation.evaluate`.
-        tables: method -> its per-image scores, see `srlab.evaluation.write_scores`.
+        scores: method -> its scores.
         output: the folder to fill.
 
     Raises:
         SrlabError: a result or a score is missing.
     """
-    captions = {method: _captions(table, params.scale) for method, table in tables.items()}
+    captions = {method: _captions(own, params.scale) for method, own in scores.items()}
     # A network for another scale has nothing to show.
     shown = [method for method in results if captions[method]]
     for dataset in datasets:
@@ -67,18 +68,18 @@ def write_strips(
             write_png(output / dataset.name / f"{path.stem}.png", strip)
 
 
-def _captions(table: Path, scale: int) -> dict[tuple[str, str], str]:
+def _captions(scores: MethodScores, scale: int) -> dict[tuple[str, str], str]:
     """(dataset, image) -> PSNR, and LPIPS if known, under the protocol of the pictures."""
-    try:
-        with table.open(newline="") as file:
-            return {
-                (row["dataset"], row["image"]): f"{float(row['psnr']):.2f} dB"
-                + (f" / {float(row['lpips']):.3f}" if row["lpips"] else "")
-                for row in csv.DictReader(file)
-                if row["protocol"] == PICTURES and int(row["scale"]) == scale
-            }
-    except (OSError, KeyError, ValueError) as error:
-        raise SrlabError(f"{table}: not a table of scores ({error}); run dvc repro") from error
+    return {
+        (score.dataset, score.image): _caption(score)
+        for score in scores.images
+        if (score.protocol, score.scale) == (PICTURES, scale)
+    }
+
+
+def _caption(score: Score) -> str:
+    psnr = "equal" if score.psnr is None else f"{score.psnr:.2f} dB"
+    return psnr if score.lpips is None else f"{psnr} / {score.lpips:.3f}"
 
 
 def comparison_strip(
@@ -112,8 +113,8 @@ def comparison_strip(
                 f"{scale}; give a result for this image and scale"
             )
     panels["hr"] = hr
-    left, top, right, bottom = (edge * scale for edge in most_detailed(lr, crop // scale))
-    box = (left, top, right, bottom)
+    low = most_detailed(lr, crop // scale)
+    box = Box(low.left * scale, low.top * scale, low.side * scale)
     columns = [
         _column(f"{name} {captions.get(name, '')}".strip(), pixels, box)
         for name, pixels in panels.items()
@@ -121,32 +122,15 @@ def comparison_strip(
     return np.concatenate(columns, axis=1)[:, _GAP:]
 
 
-def most_detailed(pixels: np.ndarray, side: int) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of the square with the largest gradients in uint8 (H, W, 3).
-
-    Args:
-        side: of the square; at most that of the image.
-    """
-    grey = pixels.astype(np.float64).mean(axis=2)
-    side = min(side, *grey.shape)
-    slope = np.zeros_like(grey)
-    slope[:, 1:] += np.abs(np.diff(grey, axis=1))
-    slope[1:] += np.abs(np.diff(grey, axis=0))
-    total = np.pad(slope.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    sums = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
-    top, left = (int(corner) for corner in np.unravel_index(np.argmax(sums), sums.shape))
-    return left, top, left + side, top + side
-
-
-def _column(label: str, pixels: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+def _column(label: str, pixels: np.ndarray, box: Box) -> np.ndarray:
     image = Image.fromarray(pixels)
     whole = image.resize(
         (_PANEL, max(1, round(_PANEL * image.height / image.width))), Image.Resampling.LANCZOS
     )
-    zoom = image.crop(box).resize((_PANEL, _PANEL), Image.Resampling.NEAREST)
+    zoom = Image.fromarray(box.inside(pixels)).resize((_PANEL, _PANEL), Image.Resampling.NEAREST)
     ratio = _PANEL / image.width
     ImageDraw.Draw(whole).rectangle(
-        [round(edge * ratio) for edge in box], outline="#ff3b30", width=2
+        [round(edge * ratio) for edge in box.edges], outline="#ff3b30", width=2
     )
     height = _LABEL + whole.height + _GAP + zoom.height
     column = Image.new("RGB", (_GAP + _PANEL, height), "white")

@@ -21,6 +21,16 @@ DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 Scale = Literal[2, 3, 4]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+ProtocolName = Literal[
+    "y",
+    "y_rgb8",
+    "paper",
+    "y_bilinear",
+    "y_box",
+    "y_lanczos",
+    "y_nearest",
+    "y_bicubic_aliased",
+]
 
 
 class Section(StrictModel):
@@ -391,8 +401,9 @@ class EvaluateParams(Section):
     scales: list[Scale] = Field(min_length=1)
     """Enlargement factors."""
 
-    protocols: list[Literal["y", "y_rgb8", "paper"]] = Field(min_length=1)
-    """How numbers are made, see the README."""
+    protocols: list[ProtocolName] = Field(min_length=1)
+    """How numbers are made, see the README. y_KERNEL is y with the low-resolution image made by
+    another kernel; as y, it is for methods that take luma."""
 
     strength: float = Field(ge=0, le=1)
     """SRGAN's weights are mixed with SRResNet's: 0 is SRResNet, 1 SRGAN."""

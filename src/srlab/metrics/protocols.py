@@ -5,7 +5,6 @@ over images.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
@@ -13,14 +12,17 @@ from srlab.data.color import luma, quantize
 from srlab.data.images import crop_to_multiple
 from srlab.data.kernels import Kernel
 from srlab.data.resample import resample
+from srlab.params import ProtocolName
 
 
 @dataclass(frozen=True)
 class Protocol:
     """How the low-resolution image is made, and what is compared."""
 
+    degradation: Kernel
+    """Shrinks the image."""
     kernel: Kernel
-    """Shrinks the image; also what the bicubic baseline enlarges with."""
+    """What the bicubic baseline enlarges with."""
     luma_first: bool
     """Turn the image into 8-bit luma before anything else."""
     round_lr: bool
@@ -35,7 +37,7 @@ class Protocol:
         hr = crop_to_multiple(image.double(), scale)
         if self.luma_first:
             hr = quantize(luma(hr))
-        lr = resample(hr, scale=1 / scale, kernel=self.kernel)
+        lr = resample(hr, scale=1 / scale, kernel=self.degradation)
         return (quantize(lr) if self.round_lr else lr), hr
 
     def comparable(self, image: Tensor, scale: int) -> Tensor:
@@ -50,13 +52,37 @@ class Protocol:
         return image[..., scale:-scale, scale:-scale] if self.shave else image
 
 
-ProtocolName = Literal["y", "y_rgb8", "paper"]
+def _luma_made_by(degradation: Kernel) -> Protocol:
+    """`y` with another kernel in the place of MATLAB's bicubic."""
+    return Protocol(
+        degradation, "bicubic", luma_first=True, round_lr=False, score_luma=True, shave=True
+    )
+
 
 PROTOCOLS: dict[ProtocolName, Protocol] = {
-    "y": Protocol("bicubic", luma_first=True, round_lr=False, score_luma=True, shave=True),
-    "y_rgb8": Protocol("bicubic", luma_first=False, round_lr=True, score_luma=True, shave=True),
-    "paper": Protocol(
-        "bicubic_aliased", luma_first=False, round_lr=True, score_luma=False, shave=False
+    "y": _luma_made_by("bicubic"),
+    "y_rgb8": Protocol(
+        "bicubic", "bicubic", luma_first=False, round_lr=True, score_luma=True, shave=True
     ),
+    "paper": Protocol(
+        "bicubic_aliased",
+        "bicubic_aliased",
+        luma_first=False,
+        round_lr=True,
+        score_luma=False,
+        shave=False,
+    ),
+    "y_bilinear": _luma_made_by("bilinear"),
+    "y_box": _luma_made_by("box"),
+    "y_lanczos": _luma_made_by("lanczos"),
+    "y_nearest": _luma_made_by("nearest"),
+    "y_bicubic_aliased": _luma_made_by("bicubic_aliased"),
 }
-"""`y` as SRCNN, VDSR, MemNet; `y_rgb8` as SRResNet, EDSR; `paper` as Lal & Javid's Table 1."""
+"""`y` as SRCNN, VDSR, MemNet; `y_rgb8` as SRResNet, EDSR; `paper` as Lal & Javid's Table 1.
+
+The others are for the question of their section 7.2.3, what a network does with images that were
+shrunk in another way than those it learnt from. The bicubic baseline enlarges with MATLAB's bicubic
+kernel in all of them, as MemNet's input does: it does not know how the image was shrunk either.
+`y_nearest` keeps the upper left pixel of each square, so its low-resolution image lies up to
+(scale - 1) / 2 pixels beside the truth, and whoever does not undo that loses by it.
+"""

@@ -23,7 +23,7 @@ def launch(params: TrainerParams) -> Fabric:
         raise SrlabError("trainer.accelerator: mps, but torch finds none; use auto or cpu")
     # Fabric's own greeting and seed messages would stand in every log.
     os.environ.setdefault("LIGHTNING_DISABLE_UPDATE_CHECK", "1")
-    device = _device(accelerator)
+    device = device_type(accelerator)
     fabric = Fabric(accelerator=device, devices=1, precision=_precision(params, device))
     fabric.launch()
     seed_everything(params.seed, verbose=False)
@@ -33,7 +33,8 @@ def launch(params: TrainerParams) -> Fabric:
     return fabric
 
 
-def _device(accelerator: str) -> str:
+def device_type(accelerator: str) -> str:
+    """torch's type of the device that an accelerator of params.yaml stands for."""
     if accelerator != "auto":
         return accelerator
     if torch.cuda.is_available():

@@ -45,7 +45,7 @@ def main(
 
     from srlab.machine import device_name
     from srlab.studies.collect import Paths, collect
-        from srlab.studies.queue import ExperimentQueue
+    from srlab.studies.queue import ExperimentQueue
     from srlab.studies.result import write_study
     from srlab.studies.running import run_arms
     from srlab.studies.summary import summary

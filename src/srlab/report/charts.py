@@ -71,7 +71,7 @@ def _axes(x: str, y: str, *, height: float = 2.7) -> tuple[Figure, Axes]:
     axes.patch.set_alpha(0)
     axes.set_xlabel(x, fontsize=_FONT_SIZE, color=_TEXT)
     axes.set_ylabel(y, fontsize=_FONT_SIZE, color=_TEXT)
-    axes.tick_params(colors=_TEXT, labelsize=8)
+    axes.tick_params(which="both", colors=_TEXT, labelsize=8)
     axes.grid(color=_TEXT, alpha=0.12, linewidth=0.6)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))

@@ -1,0 +1,1 @@
+"""The commands `srlab runs`: what MLflow lacks is sent to it, and two runs are compared."""

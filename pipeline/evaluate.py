@@ -11,6 +11,7 @@ from srlab.params import load_params
 
 def main(
     weights: Path,
+    training: Path,
     images: Path,
     backbone: Path,
     metrics: Path,
@@ -21,9 +22,12 @@ def main(
         Path | None, typer.Option(help="Weights at evaluate.strength 0; WEIGHTS are at 1.")
     ] = None,
 ) -> None:
-    """Score WEIGHTS on IMAGES; write METRICS, a TABLE of all images, PICTURES and COST."""
+    """Score WEIGHTS on IMAGES; write METRICS, a TABLE of all images, PICTURES and COST.
+
+    TRAINING is the cost card of the training, which names its run.
+    """
     params = load_params()
-    from srlab.costs import measured
+    from srlab.costs import measured, read_run_id
     from srlab.data.raw import select_datasets
     from srlab.evaluation import evaluate, write_scores
     from srlab.inference.strength import load_blend
@@ -54,7 +58,7 @@ def main(
         "params_sha256": card.params_sha256,
         "data_sha256": card.data_sha256,
         "git_commit": card.git_commit,
-        "mlflow_run_id": card.mlflow_run_id,
+        "mlflow_run_id": read_run_id(training),
         "parameters": parameters(network),
         **({} if strength is None else {"strength": strength}),
     }

@@ -72,6 +72,7 @@ def main(
     paths = Paths(
         metrics=f"metrics/{plan.method}.json",
         table=f"metrics/per_image/{plan.method}.csv",
+        cost=f"metrics/costs/train_{plan.method}.json",
         results=f"results/{plan.method}",
         images="data/raw/test",
     )

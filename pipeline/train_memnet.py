@@ -25,7 +25,9 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     )
     train_recorded(
         training,
-        lambda run, fabric: fit(*own, params.trainer, patches, run, fabric),
+        lambda run, fabric, checkpoints: fit(
+            *own, params.trainer, patches, run, fabric, checkpoints
+        ),
         weights=weights,
         curves=curves,
         cost=cost,

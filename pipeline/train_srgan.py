@@ -29,11 +29,16 @@ def main(
         trainer=params.trainer,
         sections=sections(params, network="srgan", patches="srgan"),
         patches=patches,
-        tags={"pretrained_sha256": file_hash(pretrained)},
+        inputs={
+            "pretrained_sha256": file_hash(pretrained),
+            "backbone_sha256": file_hash(backbone),
+        },
     )
     train_recorded(
         training,
-        lambda run, fabric: fit(*own, params.trainer, patches, generator, perceptual, run, fabric),
+        lambda run, fabric, checkpoints: fit(
+            *own, params.trainer, patches, generator, perceptual, run, fabric, checkpoints
+        ),
         weights=weights,
         curves=curves,
         cost=cost,

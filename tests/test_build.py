@@ -49,14 +49,14 @@ def run(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Sources:
     }
     upscalers = {name: lambda _, n=name: Interpolation(n) for name in ("nearest", "bicubic")}
     for name, (network, architecture, hyperparameters, scales) in networks.items():
-        card = make_card(architecture, hyperparameters, scales, {}, "d" * 64, f"run-{name}")
+        card = make_card(architecture, hyperparameters, scales, {}, "d" * 64, "f" * 16)
         save_weights(network, card, root / "models" / f"{name}.safetensors")
         upscalers[name] = lambda _, n=network, c=card: network_upscaler(n, c)
         curves = Curves(SilentRun())
         curves.log_metrics({"loss/content": 0.5, "loss/total": 0.5}, step=0)
         curves.write(metrics / "curves" / name)
         with measured(metrics / "costs" / f"train_{name}.json") as cost:
-            cost["parameters"] = 1234
+            cost |= {"parameters": 1234, "mlflow_run_id": f"run-{name}"}
     for name, upscaler in upscalers.items():
         scores = evaluate(
             upscaler, params.evaluate, [images], root / "results" / name, PerceptualMetrics(None)
@@ -106,6 +106,14 @@ def test_everything_is_in_the_report(params: Params, sources: Sources, tmp_path:
     assert list((tmp_path / "report" / "figures" / "figure2").glob("made_*_srgan.png"))
     for name in ("table1.json", "table1.csv", "table1.md", "report.md"):
         assert (sources.metrics / name).is_file()
+
+
+def test_the_report_is_not_wider_than_a_phone(params, sources, tmp_path, browser) -> None:
+    built(params, sources, tmp_path / "report")
+    tab = browser.new_page(viewport={"width": 360, "height": 740})
+    tab.goto((tmp_path / "report" / "index.html").as_uri())
+    assert tab.evaluate("document.documentElement.scrollWidth") == 360
+    tab.close()
 
 
 def test_srgans_card_warns_of_invented_texture(params, sources, tmp_path) -> None:

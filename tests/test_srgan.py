@@ -18,6 +18,7 @@ from srlab.params import CollapseParams, GridParams, Params
 from srlab.perceptual import PerceptualLoss
 from srlab.tracking import SilentRun
 from srlab.training import srgan, srresnet
+from srlab.training.checkpoints import NoCheckpoints
 from srlab.training.collapse import CollapseWatch
 from srlab.training.fabric import launch
 from srlab.training.srgan import AdversarialTrainee, _from_phase
@@ -70,10 +71,13 @@ def trainee(params: Params, patches: Path, generator, perceptual, run=None) -> A
     )
 
 
-def train(params: Params, patches: Path, generator, perceptual, run=None) -> SRResNet:
+def train(
+    params: Params, patches: Path, generator, perceptual, run=None, checkpoints=None
+) -> SRResNet:
     fabric = launch(params.trainer)
     own = params.srgan, params.patches.srgan, params.trainer
-    return srgan.fit(*own, patches, generator, perceptual, run or SilentRun(), fabric)
+    run, checkpoints = run or SilentRun(), checkpoints or NoCheckpoints()
+    return srgan.fit(*own, patches, generator, perceptual, run, fabric, checkpoints)
 
 
 def one_batch(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -95,7 +99,7 @@ def same(before: dict[str, torch.Tensor], network: torch.nn.Module) -> bool:
 def test_srresnet_trains_and_the_same_seed_gives_the_same_bits(smoke, patches) -> None:
     def trained(params: Params) -> SRResNet:
         own = params.srresnet, params.patches.srgan, params.trainer
-        return srresnet.fit(*own, patches, SilentRun(), launch(params.trainer))
+        return srresnet.fit(*own, patches, SilentRun(), launch(params.trainer), NoCheckpoints())
 
     params = changed(smoke, "srresnet", ema_decay=0.0)
     first = trained(params)

@@ -14,9 +14,10 @@ from srlab.errors import SrlabError
 from srlab.params import OptimizerParams, Params, ScheduleParams
 from srlab.tracking import SilentRun
 from srlab.training.batches import PatchBatches, loader
+from srlab.training.checkpoints import NoCheckpoints
 from srlab.training.ema import RunningAverage
 from srlab.training.fabric import launch
-from srlab.training.loop import TrainingDivergedError
+from srlab.training.loss_log import TrainingDivergedError
 from srlab.training.memnet import architecture, fit
 from srlab.training.on_patches import sections
 from srlab.training.saving import fit_and_save
@@ -62,10 +63,10 @@ def changed(params: Params, **memnet) -> Params:
     return params.model_copy(update={"memnet": params.memnet.model_copy(update=memnet)})
 
 
-def train(params: Params, patches: Path, run=None):
+def train(params: Params, patches: Path, run=None, checkpoints=None):
     fabric = launch(params.trainer)
-    run = run or SilentRun()
-    return fit(params.memnet, params.patches.memnet, params.trainer, patches, run, fabric)
+    own = params.memnet, params.patches.memnet, params.trainer
+    return fit(*own, patches, run or SilentRun(), fabric, checkpoints or NoCheckpoints())
 
 
 def train_and_save(params: Params, patches: Path, weights: Path, run) -> None:

@@ -13,7 +13,7 @@ SETTINGS = {"memory_blocks": 1, "residual_units": 2, "features": 3}
 
 
 def card(**settings) -> Card:
-    return Card("memnet", {**SETTINGS, **settings}, [2, 3, 4], "p", "d", None, None)
+    return Card("memnet", {**SETTINGS, **settings}, [2, 3, 4], "p", "d", None, "f")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def of_another_architecture(path: Path) -> None:
 
 
 def of_an_unknown_architecture(path: Path) -> None:
-    save_weights(MemNet(**SETTINGS), Card("edsr", {}, [2], "p", "d", None, None), path)
+    save_weights(MemNet(**SETTINGS), Card("edsr", {}, [2], "p", "d", None, "f"), path)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from srlab.errors import SrlabError
 app = typer.Typer(no_args_is_help=True, help="MemNet and SRGAN for single-image super-resolution.")
 params_app = typer.Typer(no_args_is_help=True, help="Check and switch params.yaml.")
 datasets_app = typer.Typer(no_args_is_help=True, help="The catalog of datasets.")
+runs_app = typer.Typer(no_args_is_help=True, help="MLflow runs: complete and compare them.")
 app.add_typer(params_app, name="params")
+app.add_typer(runs_app, name="runs")
 app.add_typer(datasets_app, name="datasets")
 
 
@@ -46,6 +48,15 @@ def strip(
         pictures[name] = Path(path)
     write_png(output, comparison_strip(hr, pictures, scale=scale, crop=crop, captions={}))
     print(output)
+
+
+@app.command()
+def mend() -> None:
+    """Repair what DVC leaves half written when it is killed: dvc.lock, its lock file."""
+    from srlab.mending import mend as repair
+
+    for line in repair(Path()):
+        print(line)
 
 
 @params_app.command()
@@ -86,3 +97,28 @@ def describe(folder: Path) -> None:
 
     for path in list_images(folder):
         print(f'    "{path.stem}": [{pixel_hash(read_pixels(path))}]')
+
+
+@runs_app.command()
+def sync() -> None:
+    """Send to MLflow what runs could not send, and runs of networks that DVC brought here."""
+    from srlab.runs.sync import sync as bring_up_to_date
+    from srlab.workspace import project_root
+
+    for line in bring_up_to_date(project_root()):
+        print(line)
+
+
+@runs_app.command()
+def diff(
+    a: Annotated[
+        str, typer.Argument(help="MLflow run id, folder of outputs, or safetensors file.")
+    ],
+    b: Annotated[str, typer.Argument(help="The other.")],
+) -> None:
+    """Say where two trainings part. Exit code 0: equal; 1: different; 2: cannot be compared."""
+    from srlab.runs.diff import compare
+
+    comparison = compare(a, b)
+    print("\n".join(comparison.lines))
+    raise typer.Exit(0 if comparison.equal else 1)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from srlab.errors import SrlabError
 from srlab.machine import device_name
 
 
@@ -41,6 +42,21 @@ def measured(path: Path) -> Iterator[dict[str, Any]]:
         card["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated() / 2**20)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(card, indent=2) + "\n")
+
+
+def read_run_id(path: Path) -> str | None:
+    """The MLflow run that a training's cost card names; None where it was not tracked.
+
+    Raises:
+        SrlabError: the file is not a training's cost card.
+    """
+    try:
+        run_id: str | None = json.loads(path.read_text())["mlflow_run_id"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SrlabError(
+            f"{path}: not the cost card of a training ({error}); make it again: dvc repro"
+        ) from error
+    return run_id
 
 
 def _peak_memory_bytes() -> int:

@@ -9,7 +9,7 @@ that a mistake costs a stage less than a second.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from srlab.backbone_layers import BackboneOrNone, layer_names
 from srlab.complaints import complaints, nearest
@@ -21,6 +21,16 @@ DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 Scale = Literal[2, 3, 4]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _check_devices(value: Any) -> Any:
+    """One complaint, where the union would make one for each of its members."""
+    if value != "auto" and (type(value) is not int or value < 1):
+        raise ValueError(f"must be auto or a number of at least 1, found {value!r}")
+    return value
+
+
+Devices = Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], BeforeValidator(_check_devices)]
 ProtocolName = Literal[
     "y",
     "y_rgb8",
@@ -53,6 +63,17 @@ class TrainerParams(Section):
     """Processes that prepare batches ahead of the training; 0 prepares them in its own process.
     Small patches take less time to cut out (0.2 ms a step) than to hand over (1.5 ms), so workers
     pay only for large batches."""
+
+    devices: Devices
+    """Processes that share the training on each machine, by DDP: a GPU each, or on the CPU a share
+    of its cores. auto: all GPUs of the machine, one process on the CPU; under torchrun, as many as
+    it has started."""
+
+    nodes: int = Field(ge=1)
+    """Machines that share the training; more than one are started by torchrun, on each of them."""
+
+    strategy: Literal["auto", "ddp"]
+    """auto: DDP where there is more than one process. ddp: for a single one, too."""
 
     channels_last: bool
     """Memory layout of images; faster than the default on CPUs with bf16 and on recent GPUs."""
@@ -438,6 +459,19 @@ class Params(Section):
     """Scoring."""
     report: ReportParams
     """Pictures."""
+
+    @model_validator(mode="after")
+    def _shareable(self) -> "Params":
+        if self.trainer.devices == "auto":
+            return self
+        count = self.trainer.devices * self.trainer.nodes
+        for name in ("memnet", "srresnet", "srgan"):
+            if (batch := getattr(self, name).batch) % count:
+                raise ValueError(
+                    f"{name}.batch {batch} is not a multiple of {count}, the processes that "
+                    "trainer.devices and trainer.nodes ask for: each gets as many patches"
+                )
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> "Params":

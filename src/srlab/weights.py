@@ -44,8 +44,9 @@ class Card:
     """SHA-256 of the index of the packed patches."""
     git_commit: str | None
     """Commit of the code that trained it."""
-    mlflow_run_id: str | None
-    """The run that trained it."""
+    fingerprint: str | None
+    """Of the training: `srlab.training.fingerprint`. The MLflow run has it as a tag, and the cost
+    card names the run, which differs between equal trainings; weights do not."""
 
 
 def make_card(
@@ -54,14 +55,13 @@ def make_card(
     scales: Sequence[int],
     sections: Mapping[str, Any],
     data_sha256: str,
-    run_id: str | None,
+    fingerprint: str | None,
 ) -> Card:
     """The card of weights that are trained now, by the code that runs.
 
     Args:
-        architecture, hyperparameters, scales, data_sha256: see `Card`.
+        architecture, hyperparameters, scales, data_sha256, fingerprint: see `Card`.
         sections: what of params.yaml the weights depend on.
-        run_id: the MLflow run.
     """
     return Card(
         architecture=architecture,
@@ -70,7 +70,7 @@ def make_card(
         params_sha256=values_hash(sections),
         data_sha256=data_sha256,
         git_commit=git_commit(),
-        mlflow_run_id=run_id,
+        fingerprint=fingerprint,
     )
 
 

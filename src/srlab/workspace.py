@@ -24,6 +24,11 @@ def downloads_folder() -> Path:
     return project_root() / ".srlab" / "downloads"
 
 
+def resume_folder(name: str, fingerprint: str) -> Path:
+    """Where a training keeps its checkpoints, outside every output of a stage."""
+    return project_root() / ".srlab" / "resume" / f"{name}-{fingerprint}"
+
+
 def by_hand_folder() -> Path:
     """Laid out like SRLAB_MIRROR: what people unpack themselves."""
     return project_root() / "data" / "mirror"

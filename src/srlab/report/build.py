@@ -2,9 +2,10 @@
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -75,8 +76,7 @@ def build_report(params: Params, sources: Sources, output: Path) -> None:
     _write_tables(scores, table1, published, sources.metrics)
     _write_strips(params, scores, sources, output / "strips")
     costs = read_costs(sources.metrics / "costs", _stages(params))
-    rows = dict(zip(costs, cost_rows(costs), strict=True))
-    cards = _write_cards(params, scores, sources, rows, output / "cards")
+    cards = _write_cards(params, scores, sources, costs, output / "cards")
     with tempfile.TemporaryDirectory() as truth:
         comparisons = _comparisons(params, scores, sources, Path(truth))
         figures = Figures(comparisons, params.report.crop, output / "figures")
@@ -93,7 +93,7 @@ def build_report(params: Params, sources: Sources, output: Path) -> None:
                 Section("figures", "Figures", _joined(figures.all())),
                 Section("studies", "Studies", _studies(sources)),
                 Section("curves", "Training", _curves(sources.metrics / "curves")),
-                Section("costs", "Costs", _costs(list(rows.values()))),
+                Section("costs", "Costs", _costs(cost_rows(costs))),
                 Section("models", "Model cards", _joined(map(_rendered, cards.values()))),
                 Section("selfcheck", "Self-check", _selfcheck(sources.metrics / "selfcheck.json")),
             ],
@@ -141,10 +141,11 @@ def _write_cards(
     params: Params,
     scores: Scores,
     sources: Sources,
-    costs: Mapping[str, Sequence[str]],
+    costs: Mapping[str, Mapping[str, Any]],
     output: Path,
 ) -> dict[str, str]:
     """Method -> its card as Markdown, also written to METHOD.md."""
+    rows = dict(zip(costs, cost_rows(costs), strict=True))
     output.mkdir(parents=True, exist_ok=True)
     cards = {}
     for method in TRAINED:
@@ -159,7 +160,8 @@ def _write_cards(
             datasets=params.data.train,
             patches=_patch_count(sources.metrics / f"patches_{patches}.json"),
             degradations=getattr(params.patches, patches).degradations,
-            cost=costs.get(f"train_{method}"),
+            run_id=costs.get(f"train_{method}", {}).get("mlflow_run_id"),
+            cost=rows.get(f"train_{method}"),
         )
         cards[method] = card_markdown(model, _score_tables(method, scores))
         (output / f"{method}.md").write_text(cards[method], encoding="utf-8")
@@ -305,6 +307,9 @@ def _rendered(markdown: str) -> Markup:
         html = html.replace(f"<h{level}>", f"<h{level + 2}>").replace(
             f"</h{level}>", f"</h{level + 2}>"
         )
+    # As html_table does: a wide table scrolls inside its own frame.
+    html = html.replace("<table>", '<div class="table-frame" tabindex="0"><table>')
+    html = html.replace("</table>", "</table></div>")
     return Markup('<article class="card">\n{}</article>\n').format(Markup(html))  # noqa: S704
 
 

@@ -54,6 +54,8 @@ class Model:
     """How many patches were cut from them; None if unknown."""
     degradations: Sequence[str]
     """Kernels that the low-resolution patches were made with."""
+    run_id: str | None
+    """The MLflow run that trained it; None where it was not tracked."""
     cost: Sequence[str] | None
     """The training's row of `srlab.report.cost_cards`; None if unknown."""
 
@@ -92,7 +94,7 @@ def card_markdown(model: Model, scores: Sequence[str]) -> str:
                 "params (SHA-256)": model.card.params_sha256,
                 "patches (SHA-256)": model.card.data_sha256,
                 "commit": model.card.git_commit or "unknown",
-                "MLflow run": model.card.mlflow_run_id or "untracked",
+                "MLflow run": model.run_id or "untracked",
             }
         ),
     ]

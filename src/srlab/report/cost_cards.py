@@ -1,7 +1,7 @@
 """What each stage cost, as a table."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def read_costs(folder: Path, stages: Sequence[str]) -> dict[str, dict[str, Any]]
     return cards
 
 
-def cost_rows(cards: dict[str, dict[str, Any]]) -> list[list[str]]:
+def cost_rows(cards: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
     """A row for each stage, its cells as `HEAD` names them; empty where a stage has no such cost.
 
     Multiply-adds are those for an image of 1280x720 pixels.
@@ -58,14 +58,14 @@ def cost_rows(cards: dict[str, dict[str, Any]]) -> list[list[str]]:
             f"{card['parameters']:,}" if "parameters" in card else "",
             f"{card['multiply_adds'] / 1e9:.1f} G" if "multiply_adds" in card else "",
             _rate(card, "patches_per_second", "patches/s"),
-            _rate(card, "megapixels_per_second", "megapixels/s"),
+            _rate(card, "images_per_second", "images/s"),
             card["device"],
         ]
         for stage, card in cards.items()
     ]
 
 
-def _rate(card: dict[str, Any], name: str, unit: str) -> str:
+def _rate(card: Mapping[str, Any], name: str, unit: str) -> str:
     return f"{card[name]:.3g} {unit}" if name in card else ""
 
 
@@ -74,4 +74,4 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+    return f"{hours}:{minutes:02d}:{rest:02d} h" if hours else f"{minutes}:{rest:02d} min"

@@ -25,6 +25,8 @@ class Paths:
     """See `srlab.evaluation.write_scores`."""
     table: str
     """Its rows per image."""
+    cost: str
+    """The training's cost card, see `srlab.costs`."""
     results: str
     """See `srlab.evaluation.evaluate`."""
     images: str
@@ -175,15 +177,15 @@ def _arm_result(
             params_sha256=made_by["params_sha256"],
             data_sha256=made_by["data_sha256"],
             git_commit=made_by["git_commit"],
-            seconds=_seconds_of(made_by["mlflow_run_id"]),
+            seconds=float(json.loads(files.read_text(paths.cost))["seconds"]),
             scores={name: tree[name] for name in get_args(ProtocolName) if name in tree},
             per_image=_deciding_rows(rows, decision),
             pictures=pictures,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SrlabError(
-            f"{where}: {paths.metrics} or {paths.table} is not what the stage writes ({error}); "
-            f"remove it and run the study again: dvc exp remove {experiment}"
+            f"{where}: {paths.metrics}, {paths.table} or {paths.cost} is not what the stage "
+            f"writes ({error}); remove it and run the study again: dvc exp remove {experiment}"
         ) from error
 
 
@@ -200,18 +202,3 @@ def _deciding_rows(rows: list[dict[str, str]], decision: Decision) -> dict[str, 
         cell = tree.setdefault(protocol, {}).setdefault(dataset, {}).setdefault(f"x{scale}", {})
         cell[row["image"]] = float(value) if value else None
     return tree
-
-
-def _seconds_of(run_id: str | None) -> float | None:
-    """How long an MLflow run took; None where it cannot be had, which costs a study nothing."""
-    if run_id is None:
-        return None
-    try:
-        from mlflow import MlflowClient
-
-        from srlab.tracking import tracking_uri
-
-        info = MlflowClient(tracking_uri()).get_run(run_id).info
-        return round((info.end_time - info.start_time) / 1000, 1)
-    except Exception:
-        return None

@@ -36,7 +36,7 @@ class ArmResult(StrictModel):
     git_commit: str | None
     """The code that trained it."""
     seconds: float | None
-    """How long the training took; None where its run is not known."""
+    """How long the training took."""
     scores: dict[str, dict[str, dict[str, Cell]]]
     """{protocol: {dataset: {"x4": {metric: mean}}}}, all that the stage wrote."""
     per_image: dict[str, dict[str, dict[str, dict[str, float | None]]]]

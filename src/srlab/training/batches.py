@@ -55,6 +55,7 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         self.batch = batch
         self.augment = augment
         self.seed = seed
+        self.rank = rank
         self.shard = slice(rank, None, world)
         self.patches: int = index["patches"]
         self.enlarged: bool = settings["enlarged"]
@@ -124,6 +125,10 @@ def loader(batches: PatchBatches, *, first: int, last: int | None, workers: int)
         sampler=_Steps(first, last),
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
+        # Its own, since starting to load draws a seed: from the global generator, it would shift
+        # what a training that goes on draws (dropout) against one that was not stopped. Workers of
+        # different ranks get different seeds.
+        generator=torch.Generator().manual_seed(batches.seed + batches.rank),
     )
 
 

@@ -1,5 +1,8 @@
 """Noticing that adversarial training has collapsed."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -16,10 +19,17 @@ class CollapseWatch:
     - The generator's images are constant: their deviation over the pixels is below a twentieth of
       that of photographs.
     - Validation PSNR is far below the pre-trained generator's: the images have left the truth.
+
+    Args:
+        params: the bounds.
+        mean: over the ranks, so that all of them see the same.
     """
 
-    def __init__(self, params: CollapseParams) -> None:
+    def __init__(
+        self, params: CollapseParams, mean: Callable[[Tensor], Tensor] = lambda value: value
+    ) -> None:
         self._params = params
+        self._mean = mean
         self._pending: list[Tensor] = []
         self._certain = 0
         self._psnr_at_start: float | None = None
@@ -36,7 +46,8 @@ class CollapseWatch:
             steps are looked at together.
         """
         spread = sr.std(dim=(2, 3)).mean() / hr.std(dim=(2, 3)).mean().clamp(min=1e-6)
-        self._pending.append(torch.stack([real.mean(), fake.mean(), spread]).detach())
+        row = torch.stack([real.mean(), fake.mean(), spread]).detach()
+        self._pending.append(self._mean(row))
         if len(self._pending) < _STEPS_BETWEEN_LOOKS:
             return None
         rows = torch.stack(self._pending).tolist()
@@ -64,6 +75,19 @@ class CollapseWatch:
         if drop > self._params.psnr_drop:
             return f"validation PSNR is {drop:.2f} dB below the pre-trained generator's"
         return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {
+            "pending": list(self._pending),
+            "certain": self._certain,
+            "psnr_at_start": self._psnr_at_start,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self._pending = list(state["pending"])
+        self._certain, self._psnr_at_start = state["certain"], state["psnr_at_start"]
 
     def reset(self) -> None:
         """Forget the steps so far, as after a return to an earlier state."""

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,17 @@ class Curves:
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         self._run.set_tags(tags)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self._rows, "run": self._run.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._rows = state["rows"]
+        self._run.load_state_dict(state["run"])
+        # A run that was made since then lacks these; one that has them takes none twice.
+        for rows in self._rows.values():
+            for step, row in rows.items():
+                self._run.log_metrics(row, step=step)
 
     def write(self, folder: Path) -> None:
         """Write losses.csv and validation.csv: a row per step, a column per metric."""

@@ -1,7 +1,7 @@
 """The running average of a network's weights."""
 
 import copy
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
@@ -24,6 +24,15 @@ class RunningAverage(Generic[Network]):
         self.network.requires_grad_(False)
         self.decay = decay
         self.updates = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"network": self.network.state_dict(), "updates": self.updates}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.network.load_state_dict(state["network"])
+        self.updates = state["updates"]
 
     @torch.no_grad()
     def update(self, network: Network) -> None:

@@ -8,13 +8,15 @@ from lightning_fabric import Fabric, seed_everything
 
 from srlab.errors import SrlabError
 from srlab.params import TrainerParams
+from srlab.training.distribution import ddp, join
+from srlab.training.processes import processes
 
 
 def launch(params: TrainerParams) -> Fabric:
     """A Fabric as params.yaml asks for it, its processes launched and seeded.
 
     Raises:
-        SrlabError: the accelerator asked for is not there.
+        SrlabError: the accelerator or the processes asked for are not there.
     """
     accelerator = params.accelerator
     if accelerator == "cuda" and not torch.cuda.is_available():
@@ -24,8 +26,20 @@ def launch(params: TrainerParams) -> Fabric:
     # Fabric's own greeting and seed messages would stand in every log.
     os.environ.setdefault("LIGHTNING_DISABLE_UPDATE_CHECK", "1")
     device = device_type(accelerator)
-    fabric = Fabric(accelerator=device, devices=1, precision=_precision(params, device))
-    fabric.launch()
+    devices, nodes = processes(params, device)
+    shared = params.strategy == "ddp" or devices * nodes > 1
+    fabric = Fabric(
+        accelerator=device,
+        devices=devices,
+        num_nodes=nodes,
+        strategy=ddp(device) if shared else "auto",
+        precision=_precision(params, device),
+    )
+    if shared:
+        join(fabric)
+    else:
+        fabric.launch()
+    # All ranks alike, so that they start from the same weights; see `seed_rank` for what follows.
     seed_everything(params.seed, verbose=False)
     if device == "cuda":
         torch.set_float32_matmul_precision("high")

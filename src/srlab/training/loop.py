@@ -1,65 +1,32 @@
 """The training loop: what every network's training has in common.
 
 A model brings a `Trainee`; the loop brings the budget, the learning rate, validation, the best
-weights, logging, and the end when a loss is not finite.
+weights, logging, checkpoints, and the end when a loss is not finite or a signal comes.
 """
 
 import time
-from collections.abc import Iterable
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Iterable
+from signal import Signals
+from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
-from srlab.data.images import to_pixels
-from srlab.errors import SrlabError
 from srlab.params import ScheduleParams
 from srlab.tracking import Run
+from srlab.training.best import Best
+from srlab.training.checkpoints import Checkpoints
+from srlab.training.interruption import Interruption, TrainingInterrupted
+from srlab.training.loss_log import LossLog
 from srlab.training.progress import TrainingProgress
+from srlab.training.random_state import random_state, set_random_state
+from srlab.training.ranks import Ranks
 from srlab.training.schedule import Budget, learning_rate
-
-_LOGS = 1000
-_SECONDS_BETWEEN_LOGS = 2.0
-
-
-class Trainee(Protocol):
-    """What is trained."""
-
-    def update(self, batch: Any, learning_rate: float) -> dict[str, Tensor]:
-        """Steps of the optimizers on a batch.
-
-        Returns:
-            Scalars to log, by name. The first whose name ends in `/total` is shown.
-        """
-
-    def validate(self) -> tuple[dict[str, float], Tensor | None]:
-        """Scores of the present weights and an example picture (1, C, H, W).
-
-        `validation/psnr` decides which weights are best.
-        """
-
-    def weights(self) -> dict[str, Tensor]:
-        """The weights to keep: a state dict."""
-
-
-class TrainingDivergedError(SrlabError):
-    """A loss, or another logged value, is not finite.
-
-    Attributes:
-        weights: the best weights so far, by validation.
-    """
-
-    def __init__(self, name: str, step: int, value: float, weights: dict[str, Tensor]) -> None:
-        super().__init__(
-            f"training stopped: {name} is {value} at step {step}; lower the "
-            "optimizer's learning_rate or set its clip_norm"
-        )
-        self.weights = weights
+from srlab.training.trainee import Trainee
 
 
 def optimize(
     trainee: Trainee,
-    batches: Iterable[Any],
+    batches_from: Callable[[int], Iterable[Any]],
     *,
     name: str,
     run: Run,
@@ -69,9 +36,19 @@ def optimize(
     validations: int,
     patches_per_step: int,
     steps_per_epoch: float,
+    checkpoints: Checkpoints,
+    ranks: Ranks,
     keep: Literal["best", "last"] = "best",
 ) -> dict[str, Tensor]:
     """Train until the budget is used.
+
+    Args:
+        trainee: what is trained.
+        batches_from: the batches from a step on.
+        checkpoints: where the state is kept; training goes on from the newest, with the same bits
+            as if it had never been stopped.
+        ranks: the processes that train together. They take the same steps and end after the same
+            step; the first decides about checkpoints and keeps them, the others wait for it.
 
     Returns:
         The best weights by validation PSNR, or the last ones, which are also kept where there is
@@ -79,16 +56,42 @@ def optimize(
 
     Raises:
         TrainingDivergedError: a loss is not finite. It carries the best weights.
+        TrainingInterrupted: SIGINT or SIGTERM came, to whichever rank; the state was kept.
     """
-    best = _Best(trainee, run, keep)
-    best.consider(0)
-    step = done = 0
-    losses = _LossLog(run, budget.steps)
+    best = Best(trainee, run, keep)
+    losses = LossLog(run, budget.steps, ranks.told)
+    parts: dict[str, Any] = {
+        "trainee": trainee,
+        "best": best,
+        "losses": losses,
+        "budget": budget,
+        "run": run,
+    }
+    step = validated = 0
     waited = 0.0
-    with TrainingProgress(name, patches_per_step=patches_per_step) as progress:
-        progress.note(f"validation {best.describe()} before training")
+    resumed = ranks.told(checkpoints.load())
+    if resumed is not None:
+        step, validated, waited = resumed["step"], resumed["validated"], resumed["waited"]
+        for part, owner in parts.items():
+            owner.load_state_dict(resumed[part])
+        set_random_state(resumed["random"][ranks.rank])
+    with (
+        Interruption() as interruption,
+        TrainingProgress(
+            name,
+            patches_per_step=patches_per_step,
+            step=step,
+            share=budget.share(step),
+            silent=not ranks.is_first,
+        ) as progress,
+    ):
+        if resumed is None:
+            best.consider(0)
+            progress.note(f"validation {best.describe()} before training")
+        else:
+            progress.note(f"goes on from the checkpoint of step {step}")
         waiting = time.perf_counter()
-        for batch in batches:
+        for batch in batches_from(step):
             share = budget.share(step)
             if share >= 1:
                 break
@@ -101,14 +104,22 @@ def optimize(
             if losses.due():
                 total = losses.flush(best.weights)
                 progress.show(step=step, share=budget.share(step), loss=total)
-            if (reached := int(budget.share(step) * validations)) > done:
-                done = reached
+            if (reached := int(budget.share(step) * validations)) > validated:
+                validated = reached
                 losses.flush(best.weights)
                 best.consider(step)
                 progress.note(f"step {step}  validation {best.describe()}")
+            due, signal = ranks.largest(checkpoints.due(), interruption.signal or 0)
+            if due or signal:
+                state = {part: owner.state_dict() for part, owner in parts.items()}
+                state |= {"step": step, "validated": validated, "waited": waited}
+                checkpoints.save(state | {"random": ranks.gathered(random_state())}, step)
+            if signal:
+                progress.note(f"{Signals(signal).name} after step {step}; to go on: dvc repro")
+                raise TrainingInterrupted(128 + signal)
             waiting = time.perf_counter()
         losses.flush(best.weights)
-        seconds = losses.seconds()
+        seconds = max(budget.seconds(), 1e-9)
         run.log_metrics(
             {
                 "time/patches_per_second": step * patches_per_step / seconds,
@@ -121,78 +132,3 @@ def optimize(
             f"kept the weights of step {best.step}"
         )
     return best.weights
-
-
-class _Best:
-    """The best weights so far, or the last ones."""
-
-    def __init__(self, trainee: Trainee, run: Run, keep: Literal["best", "last"]) -> None:
-        self._trainee = trainee
-        self._run = run
-        self._keep = keep
-        self._scores: dict[str, float] = {}
-        self._psnr = float("-inf")
-        self.step = 0
-        self.weights: dict[str, Tensor] = {}
-
-    def consider(self, step: int) -> None:
-        self._scores, example = self._trainee.validate()
-        self._run.log_metrics(self._scores, step=step)
-        if example is not None:
-            self._run.log_image("validation", to_pixels(example), step=step)
-        psnr = self._scores.get("validation/psnr", float("inf"))
-        if psnr >= self._psnr or self._keep == "last":
-            self._psnr, self.step = psnr, step
-            self.weights = {k: v.detach().cpu().clone() for k, v in self._trainee.weights().items()}
-
-    def describe(self) -> str:
-        if not self._scores:
-            return "skipped: no image is held out"
-        psnr = {k: v for k, v in self._scores.items() if k.startswith("validation/psnr_x")}
-        parts = [f"{name.rpartition('_')[2]} {value:.2f}" for name, value in psnr.items()]
-        return f"{' / '.join(parts)} dB"
-
-
-class _LossLog:
-    """What recent steps gave: checked, averaged and sent now and then.
-
-    On a GPU, reading a loss waits for it; the steps are therefore read together. Where the budget
-    counts steps, so do the logs: the same training gives the same curves.
-    """
-
-    def __init__(self, run: Run, steps: int | None) -> None:
-        self._run = run
-        self._every = max(1, steps // _LOGS) if steps is not None else None
-        self._pending: list[tuple[int, dict[str, Tensor]]] = []
-        self._rate = 0.0
-        self._start = self._last = time.monotonic()
-
-    def add(self, step: int, losses: dict[str, Tensor], rate: float) -> None:
-        self._pending.append((step, losses))
-        self._rate = rate
-
-    def due(self) -> bool:
-        if self._every is not None:
-            return len(self._pending) >= self._every
-        return time.monotonic() - self._last >= _SECONDS_BETWEEN_LOGS
-
-    def seconds(self) -> float:
-        return max(time.monotonic() - self._start, 1e-9)
-
-    def flush(self, best: dict[str, Tensor]) -> float:
-        """Check and log the mean of each value; return the mean total."""
-        self._last = time.monotonic()
-        if not self._pending:
-            return float("nan")
-        names = list(self._pending[0][1])
-        table = torch.stack([torch.stack([t[n] for n in names]) for _, t in self._pending])
-        values = table.detach().float().cpu()
-        for (step, _), row in zip(self._pending, values, strict=True):
-            for name, value in zip(names, row.tolist(), strict=True):
-                if not torch.isfinite(torch.tensor(value)):
-                    raise TrainingDivergedError(name, step, value, best)
-        means = dict(zip(names, values.mean(dim=0).tolist(), strict=True))
-        last = self._pending[-1][0]
-        self._pending.clear()
-        self._run.log_metrics({**means, "learning_rate": self._rate}, step=last)
-        return next(value for name, value in means.items() if name.endswith("/total"))

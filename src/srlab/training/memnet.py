@@ -11,6 +11,7 @@ from srlab.losses import supervised
 from srlab.models.memnet import MemNet
 from srlab.params import MemNetParams, PatchParams, TrainerParams
 from srlab.tracking import Run
+from srlab.training.checkpoints import Checkpoints
 from srlab.training.supervised import fit_supervised
 
 
@@ -33,6 +34,7 @@ def fit(
     folder: Path,
     run: Run,
     fabric: Fabric,
+    checkpoints: Checkpoints,
 ) -> MemNet:
     """Train a MemNet on packed patches; see `srlab.training.supervised.fit_supervised`."""
 
@@ -52,4 +54,5 @@ def fit(
         folder=folder,
         run=run,
         fabric=fabric,
+        checkpoints=checkpoints,
     )

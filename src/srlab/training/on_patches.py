@@ -6,11 +6,16 @@ from typing import Any, Literal
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from srlab.errors import SrlabError
 from srlab.params import FitParams, Params, TrainerParams
 from srlab.tracking import Run
 from srlab.training.batches import PatchBatches, loader
-from srlab.training.loop import Trainee, optimize
+from srlab.training.checkpoints import Checkpoints
+from srlab.training.loop import optimize
+from srlab.training.random_state import seed_rank
+from srlab.training.ranks import Ranks
 from srlab.training.schedule import Budget
+from srlab.training.trainee import Trainee
 
 
 def train_on_patches(
@@ -21,29 +26,37 @@ def train_on_patches(
     folder: Path,
     run: Run,
     fabric: Fabric,
+    checkpoints: Checkpoints,
     *,
     keep: Literal["best", "last"] = "best",
 ) -> dict[str, Tensor]:
     """Train until the budget is used; see `srlab.training.loop.optimize`.
 
     Raises:
-        SrlabError: the folder holds no packed patches.
+        SrlabError: the folder holds no packed patches, or the ranks cannot share a batch.
         TrainingDivergedError: a loss is not finite; it carries the weights to keep.
     """
+    ranks = Ranks(fabric)
+    if params.batch % ranks.count:
+        raise SrlabError(
+            f"{name}.batch: {params.batch} patches cannot be shared by {ranks.count} processes; "
+            f"it must be a multiple of {ranks.count}"
+        )
     batches = PatchBatches(
         folder,
         batch=params.batch,
         augment=params.augment,
         seed=trainer.seed,
-        rank=fabric.global_rank,
-        world=fabric.world_size,
+        rank=ranks.rank,
+        world=ranks.count,
     )
     steps_per_epoch = batches.patches / batches.batch
-    budget = Budget(params.budget, steps_per_epoch=steps_per_epoch)
-    run.set_tags({"repeatable": str(budget.repeatable).lower()})
+    budget = Budget(params.budget, steps_per_epoch=steps_per_epoch, told=ranks.told)
+    run.set_tags({"repeatable": str(budget.repeatable).lower(), "processes": str(ranks.count)})
+    seed_rank(trainer.seed, ranks.rank)
     return optimize(
         trainee,
-        loader(batches, first=0, last=budget.steps, workers=trainer.workers),
+        lambda step: loader(batches, first=step, last=budget.steps, workers=trainer.workers),
         name=name,
         run=run,
         budget=budget,
@@ -52,6 +65,8 @@ def train_on_patches(
         validations=params.validations,
         patches_per_step=params.batch,
         steps_per_epoch=steps_per_epoch,
+        checkpoints=checkpoints,
+        ranks=ranks,
         keep=keep,
     )
 

@@ -13,17 +13,34 @@ _SECONDS_BETWEEN_LINES = 15
 class TrainingProgress:
     """Shows share of the budget, loss, rate and time left.
 
+    Args:
+        name: of the training.
+        patches_per_step: over all devices.
+        step, share: where it starts, if it goes on from a checkpoint.
+        silent: shows nothing; for all ranks but the first.
+
     >>> with TrainingProgress("memnet", patches_per_step=32) as progress:
     ...     progress.show(step=0, share=0.0, loss=0.5)
     """
 
-    def __init__(self, name: str, *, patches_per_step: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        patches_per_step: int,
+        step: int = 0,
+        share: float = 0.0,
+        silent: bool = False,
+    ) -> None:
         self._name = name
+        self._silent = silent
+        self._first = step
+        self._first_share = share
         self._patches_per_step = patches_per_step
         self._console = Console(file=sys.stderr)
         self._bar: Progress | None = None
         self._start = self._last_line = time.monotonic()
-        if self._console.is_terminal:
+        if self._console.is_terminal and not silent:
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -49,10 +66,13 @@ class TrainingProgress:
 
     def show(self, *, step: int, share: float, loss: float) -> None:
         """Show the state after a number of steps and a share of the budget."""
+        if self._silent:
+            return
         now = time.monotonic()
         seconds = max(now - self._start, 1e-9)
-        rate = step * self._patches_per_step / seconds
-        left = seconds * (1 - share) / share if share else float("inf")
+        rate = (step - self._first) * self._patches_per_step / seconds
+        done = share - self._first_share
+        left = seconds * (1 - share) / done if done > 0 else float("inf")
         state = f"step {step}  loss {loss:.4g}  {rate:.0f} patches/s  {_clock(left)} left"
         if self._bar:
             self._bar.update(self._task, completed=share, state=state)
@@ -62,6 +82,8 @@ class TrainingProgress:
 
     def note(self, text: str) -> None:
         """One line that stays."""
+        if self._silent:
+            return
         if self._bar:
             self._bar.console.print(f"{self._name}  {text}", highlight=False)
         else:

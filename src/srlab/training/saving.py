@@ -7,7 +7,7 @@ from torch import nn
 
 from srlab.errors import SrlabError
 from srlab.tracking import Run
-from srlab.training.loop import TrainingDivergedError
+from srlab.training.loss_log import TrainingDivergedError
 from srlab.weights import ARCHITECTURES, Card, save_weights
 from srlab.workspace import project_root
 

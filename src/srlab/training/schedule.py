@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 from srlab.params import BudgetParams, ScheduleParams
 
@@ -14,6 +15,7 @@ class Budget:
         params: which of the three, and how many.
         steps_per_epoch: patches of an epoch by patches of a step.
         clock: seconds, for a budget in minutes.
+        told: gives every rank what rank 0's clock says.
 
     Attributes:
         steps: the last step; None where minutes decide.
@@ -26,20 +28,34 @@ class Budget:
         *,
         steps_per_epoch: float,
         clock: Callable[[], float] = time.monotonic,
+        told: Callable[[float], float] = lambda value: value,
     ) -> None:
         self.repeatable = params.minutes is None
         self.steps: int | None = params.steps
         if params.epochs is not None:
             self.steps = max(1, math.ceil(params.epochs * steps_per_epoch))
-        self._seconds = (params.minutes or 0) * 60
+        self._limit = (params.minutes or 0) * 60
         self._clock = clock
+        self._told = told
         self._start = clock()
 
     def share(self, step: int) -> float:
         """The share of the budget, in [0, 1], that is used before a step begins."""
         if self.steps is not None:
             return min(1.0, step / self.steps)
-        return min(1.0, (self._clock() - self._start) / self._seconds)
+        return self._told(min(1.0, self.seconds() / self._limit))
+
+    def seconds(self) -> float:
+        """What has been used, the time before an interruption counted in."""
+        return self._clock() - self._start
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"seconds": self.seconds()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self._start = self._clock() - state["seconds"]
 
 
 def learning_rate(base: float, params: ScheduleParams, *, share: float, epoch: int) -> float:

@@ -16,11 +16,13 @@ from srlab.models.srresnet import SRResNet
 from srlab.params import PatchParams, SRGANParams, TrainerParams
 from srlab.perceptual import PerceptualLoss
 from srlab.tracking import Run
+from srlab.training.checkpoints import Checkpoints
 from srlab.training.collapse import CollapseWatch
 from srlab.training.ema import RunningAverage
 from srlab.training.images import ImagePlacement
 from srlab.training.on_patches import train_on_patches
 from srlab.training.optimizer import build_optimizer, take_step
+from srlab.training.ranks import Ranks
 from srlab.training.validation import ValidationPair, load_validation, validate
 
 _PHASES = 4
@@ -35,6 +37,7 @@ def fit(
     perceptual: PerceptualLoss | None,
     run: Run,
     fabric: Fabric,
+    checkpoints: Checkpoints,
 ) -> SRResNet:
     """Train a pre-trained generator against a discriminator.
 
@@ -47,6 +50,7 @@ def fit(
         perceptual: the perceptual loss; None trains without.
         run: takes losses, scores and pictures.
         fabric: a launched Fabric.
+        checkpoints: where the training's state is kept.
 
     Returns:
         The generator with its last weights, on the CPU, in evaluation mode. Not those with the
@@ -59,7 +63,9 @@ def fit(
     trainee = AdversarialTrainee(
         params, trainer, generator, perceptual, load_validation(patches, folder), run, fabric
     )
-    weights = train_on_patches(trainee, "srgan", params, trainer, folder, run, fabric, keep="last")
+    weights = train_on_patches(
+        trainee, "srgan", params, trainer, folder, run, fabric, checkpoints, keep="last"
+    )
     trained = trainee.generator.cpu()
     trained.load_state_dict(weights)
     return trained.eval()
@@ -85,6 +91,7 @@ class AdversarialTrainee:
         self._params = params
         self._run = run
         self._fabric = fabric
+        self._ranks = Ranks(fabric)
         self._validation = validation
         self._images = ImagePlacement(trainer, fabric)
         self.generator = self._images.module(generator)
@@ -110,7 +117,7 @@ class AdversarialTrainee:
         self._discriminate, self._discriminator_optimizer = fabric.setup(
             self.discriminator, build_optimizer(self.discriminator, settings.optimizer)
         )
-        self._watch = CollapseWatch(params.collapse)
+        self._watch = CollapseWatch(params.collapse, self._ranks.mean)
         self._good: dict[str, Any] | None = None
         self._returns = 0
         self._step = 0
@@ -122,7 +129,7 @@ class AdversarialTrainee:
         sr = self._generate(lr)
         logs = self._update_generator(sr, hr, learning_rate)
         share = learning_rate / self._params.optimizer.learning_rate
-        logs |= self._update_discriminator(sr, hr, share)
+        logs = self._ranks.means(logs | self._update_discriminator(sr, hr, share))
         real, fake = logs["discriminator/answer_real"], logs["discriminator/answer_fake"]
         if seen := self._watch.after_step(real, fake, sr.detach(), hr):
             self._collapsed(seen)
@@ -143,12 +150,28 @@ class AdversarialTrainee:
     def weights(self) -> dict[str, Tensor]:
         return self._kept().state_dict()
 
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "parts": {name: part.state_dict() for name, part in self._parts().items()},
+            "watch": self._watch.state_dict(),
+            "good": self._good,
+            "returns": self._returns,
+            "step": self._step,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state["parts"][name])
+        self._watch.load_state_dict(state["watch"])
+        self._good, self._returns, self._step = state["good"], state["returns"], state["step"]
+
     def _update_generator(self, sr: Tensor, hr: Tensor, learning_rate: float) -> dict[str, Tensor]:
         """A step of the generator.
 
         Every term's gradient is taken at the image and not at the weights. So the discriminator's
         weights get none, each term's share of the gradient is known, and there is still only one
-        pass back through the generator.
+        pass back through the generator. DDP averages the gradients over the ranks in that pass; the
+        discriminator is asked past its DDP, which has nothing to average here.
         """
         image = sr.detach().requires_grad_()
         terms = self._generator_terms(image, hr)
@@ -213,7 +236,9 @@ class AdversarialTrainee:
 
     def _scores(self) -> tuple[dict[str, float], Tensor | None]:
         network = self._kept().eval()
-        return validate(self._validation, lambda seen: network(self._images.place(seen)))
+        return validate(
+            self._validation, lambda seen: network(self._images.place(seen)), self._ranks
+        )
 
     def _collapsed(self, seen: str) -> bool:
         """Say what was seen; True where the last good state has been taken up again."""
@@ -228,7 +253,8 @@ class AdversarialTrainee:
                 "goes on from the last good validation "
                 f"(return {self._returns} of {self._params.collapse.returns})"
             )
-        print(f"srgan  collapse: {seen}; training {done}", file=sys.stderr, flush=True)
+        if self._ranks.is_first:
+            print(f"srgan  collapse: {seen}; training {done}", file=sys.stderr, flush=True)
         self._run.set_tags({"collapse": f"{seen}; {done}"})
         self._watch.reset()
         return returned
@@ -241,7 +267,7 @@ class AdversarialTrainee:
             "generator_optimizer": self._generator_optimizer,
             "discriminator_optimizer": self._discriminator_optimizer,
         }
-        return parts | ({"average": self._average.network} if self._average is not None else {})
+        return parts | ({"average": self._average} if self._average is not None else {})
 
     def _kept(self) -> SRResNet:
         return self._average.network if self._average is not None else self.generator

@@ -11,6 +11,7 @@ from srlab.losses import CONTENT
 from srlab.models.srresnet import SRResNet
 from srlab.params import PatchParams, SRResNetParams, TrainerParams
 from srlab.tracking import Run
+from srlab.training.checkpoints import Checkpoints
 from srlab.training.supervised import fit_supervised
 
 
@@ -34,6 +35,7 @@ def fit(
     folder: Path,
     run: Run,
     fabric: Fabric,
+    checkpoints: Checkpoints,
 ) -> SRResNet:
     """Train an SRResNet on packed patches; see `srlab.training.supervised.fit_supervised`."""
 
@@ -51,4 +53,5 @@ def fit(
         folder=folder,
         run=run,
         fabric=fabric,
+        checkpoints=checkpoints,
     )

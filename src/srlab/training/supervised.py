@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -11,10 +11,12 @@ from torch import Tensor, nn
 
 from srlab.params import FitParams, PatchParams, TrainerParams
 from srlab.tracking import Run
+from srlab.training.checkpoints import Checkpoints
 from srlab.training.ema import RunningAverage
 from srlab.training.images import ImagePlacement
 from srlab.training.on_patches import train_on_patches
 from srlab.training.optimizer import build_optimizer, take_step
+from srlab.training.ranks import Ranks
 from srlab.training.validation import ValidationPair, load_validation, validate
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -34,6 +36,7 @@ def fit_supervised(
     folder: Path,
     run: Run,
     fabric: Fabric,
+    checkpoints: Checkpoints,
 ) -> Network:
     """Train a network on packed patches.
 
@@ -48,6 +51,7 @@ def fit_supervised(
         folder: packed patches, see `srlab.data.patches`.
         run: takes losses, scores and pictures.
         fabric: a launched Fabric.
+        checkpoints: where the training's state is kept.
 
     Returns:
         The network with the best weights by validation PSNR, on the CPU, in evaluation mode.
@@ -59,7 +63,7 @@ def fit_supervised(
     trainee = _SupervisedTrainee(
         network, terms, method, params, trainer, load_validation(patches, folder), fabric
     )
-    weights = train_on_patches(trainee, name, params, trainer, folder, run, fabric)
+    weights = train_on_patches(trainee, name, params, trainer, folder, run, fabric, checkpoints)
     trained = trainee.network.cpu()
     trained.load_state_dict(weights)
     return trained.eval()
@@ -81,6 +85,7 @@ class _SupervisedTrainee(Generic[Network]):
         self._terms = terms
         self._clip_norm = params.optimizer.clip_norm
         self._fabric = fabric
+        self._ranks = Ranks(fabric)
         self._validation = validation
         self._images = ImagePlacement(trainer, fabric)
         self.network = self._images.module(network)
@@ -103,14 +108,27 @@ class _SupervisedTrainee(Generic[Network]):
         if self._average is not None:
             self._average.update(self.network)
         losses = {f"loss/{name}": term.detach() for name, term in terms.items()}
-        return {**losses, "loss/total": total.detach()}
+        return self._ranks.means({**losses, "loss/total": total.detach()})
 
     def validate(self) -> tuple[dict[str, float], Tensor | None]:
         network = self._kept().eval()
-        return validate(self._validation, lambda seen: network(self._images.place(seen)))
+        return validate(
+            self._validation, lambda seen: network(self._images.place(seen)), self._ranks
+        )
 
     def weights(self) -> dict[str, Tensor]:
         return self._kept().state_dict()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {"network": self.network, "optimizer": self._optimizer}
+        return parts | ({"average": self._average} if self._average is not None else {})
 
     def _kept(self) -> nn.Module:
         return self._average.network if self._average is not None else self.network

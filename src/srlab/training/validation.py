@@ -12,6 +12,7 @@ from srlab.data.images import crop_to_multiple, read_pixels, to_tensor
 from srlab.data.patches import degrade
 from srlab.metrics.psnr import psnr
 from srlab.params import PatchParams
+from srlab.training.ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -37,20 +38,29 @@ def load_validation(params: PatchParams, folder: Path) -> list[ValidationPair]:
     return pairs
 
 
-@torch.no_grad()
 def validate(
-    pairs: list[ValidationPair], enlarge: Callable[[Tensor], Tensor]
+    pairs: list[ValidationPair], enlarge: Callable[[Tensor], Tensor], ranks: Ranks
 ) -> tuple[dict[str, float], Tensor | None]:
     """PSNR on luma by scale and on average, borders of `scale` pixels shaved, result clamped.
 
     Args:
         pairs: see `load_validation`.
         enlarge: the network, from what it sees to images.
+        ranks: the first of them computes, and the others are told the scores.
 
     Returns:
         `validation/psnr` and `validation/psnr_x{scale}` in dB, and as an example the last pair's
         result beside the truth, (1, C, H, 2 W); nothing where there is nothing to validate on.
+        Only the first rank gets the example.
     """
+    scores, example = _score(pairs, enlarge) if ranks.is_first else ({}, None)
+    return ranks.told(scores), example
+
+
+@torch.no_grad()
+def _score(
+    pairs: list[ValidationPair], enlarge: Callable[[Tensor], Tensor]
+) -> tuple[dict[str, float], Tensor | None]:
     scores: dict[int, list[float]] = {}
     example = None
     for pair in pairs:

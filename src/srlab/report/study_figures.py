@@ -65,7 +65,7 @@ def study_tables(study: Study) -> list[Table]:
         tables.append(
             Table(
                 title=f"{study.metric.upper()} at {scale}, {_budget(study)}",
-                head=["arm", *(f"{dataset} `{protocol}`" for protocol, dataset in columns)],
+                head=["arm", *(f"{dataset} {protocol}" for protocol, dataset in columns)],
                 rows=[
                     [
                         arm.name,

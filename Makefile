@@ -4,7 +4,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: repro test lint ui readme clean
 
+# A DVC that was killed may have left its own files half written.
 repro: .venv/installed
+	srlab mend
 	dvc repro
 
 test: .venv/installed-dev

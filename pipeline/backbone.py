@@ -29,7 +29,7 @@ def main(
 
     with measured(cost):
         if name == "none":
-            write_none(output, "params.yaml asks for none")
+            write_none(output)
             return
         backbone = backbone_name(name)
         try:
@@ -51,8 +51,7 @@ def main(
                 "dvc repro --force --single-item backbone@metrics, then dvc repro",
                 file=sys.stderr,
             )
-            # Not the error itself: it names folders, and equal clones would differ.
-            write_none(output, f"no source gave {name} up to {layer}")
+            write_none(output)
 
 
 if __name__ == "__main__":

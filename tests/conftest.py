@@ -1,18 +1,25 @@
 """What the tests share: images made here, the folder of real ones, params made small."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from clones import commit, make_repository, run
+from followed_repro import FollowedRepro, run_undisturbed
 
 from srlab.data.images import write_png
 from srlab.params import Params, load_params
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DVC_NO_ANALYTICS"] = "true"
 
+pytest_plugins = ["chromium"]
+
 ROOT = Path(__file__).parent.parent
+TRAINING_STEPS = 150
+"""Of the pipeline that tests run through DVC."""
 MIRROR = Path(os.environ.get("SRLAB_MIRROR", ROOT.parent / "shared"))
 
 
@@ -66,3 +73,31 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A pipeline that ran through without a disturbance."""
+
+    folder: Path
+    """A repository; `clones.START` is the commit before, HEAD has the results."""
+    repro: FollowedRepro
+    """What ran it."""
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """The smoke profile, trained a little longer, and its results pushed to a remote."""
+    trainings = ("memnet", "srresnet", "srgan")
+    changes = {f"{name}.budget.steps": TRAINING_STEPS for name in trainings}
+    folder = make_repository(tmp_path_factory.mktemp("srlab") / "repository", changes)
+    repro = run_undisturbed(folder)
+    commit(folder, "results")
+    run(folder, "dvc", "push", "-q")
+    return Undisturbed(folder, repro)
+
+
+@pytest.fixture(scope="session")
+def repository(undisturbed: Undisturbed) -> Path:
+    """A repository in which the smoke profile has run through. Experiments belong into clones."""
+    return undisturbed.folder

@@ -233,7 +233,7 @@ def test_none_is_none_and_another_backbone_an_error(tmp_path: Path) -> None:
         backbone="none", layer="relu2", distance="mse", feature_scale=1.0, lambda1=0.1
     )
     path = tmp_path / "backbone.safetensors"
-    write_none(path, "not asked for")
+    write_none(path)
     assert load_perceptual_loss(params, path) is None
     with pytest.raises(SrlabError, match="holds none, not alexnet"):
         load_backbone(path, "alexnet")

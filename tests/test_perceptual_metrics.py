@@ -82,7 +82,7 @@ def test_small_images_and_a_missing_backbone_are_not_computed(tmp_path: Path) ->
     with pytest.raises(ValueError, match="63 pixels"):
         alex(Backbone("alexnet", alexnet_state()), small, small)
     path = tmp_path / "metrics.safetensors"
-    write_none(path, "no network")
+    write_none(path)
     assert load_perceptual_metrics(path)(*pair()) == (None, None)
     with pytest.raises(SrlabError, match="cannot be read"):
         load_perceptual_metrics(tmp_path / "missing")

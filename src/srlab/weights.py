@@ -25,7 +25,8 @@ from srlab.provenance import git_commit, values_hash
 ARCHITECTURES: dict[str, type[nn.Module]] = {"memnet": MemNet, "srresnet": SRResNet}
 """Networks by the name in the header."""
 
-_FORMAT = "srlab 1"
+_FORMAT = "srlab 2"
+"""The header's only entry, which holds the card."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,8 @@ def save_weights(network: nn.Module, card: Card, path: Path) -> None:
     partial = path.with_name(path.name + ".partial")
     state = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
     try:
-        save_file(
-            _without_aliases(state), partial, {"srlab": _FORMAT, "card": json.dumps(asdict(card))}
-        )
+        # One entry: safetensors writes several in an order that differs from process to process.
+        save_file(_without_aliases(state), partial, {_FORMAT: json.dumps(asdict(card))})
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -147,12 +147,12 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def _card(file: Any, path: Path) -> Card:
     header = file.metadata() or {}
-    if header.get("srlab") != _FORMAT:
+    if _FORMAT not in header:
         raise SrlabError(
             f"{path}: its header is not that of srlab's weights; use a file made by srlab"
         )
     try:
-        return Card(**json.loads(header["card"]))
+        return Card(**json.loads(header[_FORMAT]))
     except (KeyError, TypeError, ValueError) as error:
         raise SrlabError(f"{path}: its card cannot be read ({error}); train again") from None
 

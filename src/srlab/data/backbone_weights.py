@@ -67,10 +67,10 @@ def get_backbone(
     )
 
 
-def write_none(output: Path, reason: str) -> None:
-    """A file that says that there is no backbone, and why."""
+def write_none(output: Path) -> None:
+    """A file that says that there is no backbone."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    save_file({}, output, {"backbone": "none", "reason": reason})
+    save_file({}, output, {"backbone": "none"})
 
 
 def _tensors_up_to(name: BackboneName, layer: str) -> list[str]:

@@ -23,6 +23,23 @@ TRAINING_STEPS = 150
 MIRROR = Path(os.environ.get("SRLAB_MIRROR", ROOT.parent / "shared"))
 
 
+def pytest_configure() -> None:
+    # As many processes as processors test side by side.
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        torch.set_num_threads(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together in one process what shares a fixture; start with what takes longest."""
+    for item in items:
+        if "undisturbed" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("pipeline"))
+        else:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: "undisturbed" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(autouse=True)
 def _outside_of_dvc(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "MLFLOW_TRACKING_URI", "SRLAB_MIRROR"):

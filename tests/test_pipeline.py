@@ -42,6 +42,13 @@ def test_the_metrics_name_the_run_that_made_them(repository: Path) -> None:
     assert "validation/psnr" in run_of_it.data.metrics
 
 
+def test_dvc_plots_shows_strips_and_curves(repository: Path, tmp_path: Path) -> None:
+    run(repository, "dvc", "plots", "show", "-o", str(tmp_path))
+    shown = {path.name for path in (tmp_path / "static").iterdir()}
+    assert any("strips_sample_test_chelsea" in name for name in shown)
+    assert "Validation PSNR" in (tmp_path / "index.html").read_text()
+
+
 def test_there_is_nothing_left_to_do(repository: Path) -> None:
     said = run(repository, "dvc", "repro")
     assert ran(said) == []

@@ -4,7 +4,7 @@ import csv
 import itertools
 import json
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +42,20 @@ class Score:
     grid: float | None
 
 
+@dataclass(frozen=True)
+class Case:
+    """One image under one protocol at one scale, to be enlarged."""
+
+    protocol: ProtocolName
+    dataset: str
+    scale: int
+    image: str
+    lr: Tensor
+    """(1, C, h, w) in [0, 1]: what a method sees."""
+    hr: Tensor
+    """(1, C, s*h, s*w): the truth."""
+
+
 FidelityMetric = Literal["psnr", "ssim"]
 
 _FIDELITY: dict[FidelityMetric, Callable[[Tensor, Tensor], Tensor]] = {"psnr": psnr, "ssim": ssim}
@@ -71,40 +85,70 @@ def evaluate(
     Raises:
         SrlabError: an image does not decode.
     """
+
+    def wanted(protocol: Protocol, scale: int) -> bool:
+        upscaler = upscaler_of(protocol)
+        return (upscaler.scales is None or scale in upscaler.scales) and (
+            upscaler.takes_luma or not protocol.luma_first
+        )
+
     scores = []
+    for case in cases(params, folders, wanted):
+        sr = upscaler_of(PROTOCOLS[case.protocol])(case.lr, case.scale)
+        if case.protocol == PICTURES:
+            target = pictures / case.dataset / f"x{case.scale}"
+            target.mkdir(parents=True, exist_ok=True)
+            write_png(target / f"{case.image}.png", to_pixels(sr))
+        scores.append(score(sr, case, perceptual))
+    return scores
+
+
+def cases(
+    params: EvaluateParams, folders: list[Path], wanted: Callable[[Protocol, int], bool]
+) -> Iterator[Case]:
+    """Every image of some datasets under every protocol at every scale.
+
+    Args:
+        params: protocols and scales.
+        folders: one folder of images per dataset; its name is the dataset's.
+        wanted: whether a protocol at a scale is.
+
+    Raises:
+        SrlabError: an image does not decode.
+    """
     for folder in folders:
         for path in list_images(folder):
             image = to_tensor(read_pixels(path))
             for name, scale in itertools.product(params.protocols, params.scales):
-                protocol = PROTOCOLS[name]
-                upscaler = upscaler_of(protocol)
-                if upscaler.scales is not None and scale not in upscaler.scales:
-                    continue
-                if protocol.luma_first and not upscaler.takes_luma:
-                    continue
-                lr, hr = protocol.pair(image, scale)
-                sr = upscaler(lr, scale)
-                fidelity = score_fidelity(sr, hr, protocol, scale)
-                if name == PICTURES:
-                    target = pictures / folder.name / f"x{scale}"
-                    target.mkdir(parents=True, exist_ok=True)
-                    write_png(target / f"{path.stem}.png", to_pixels(sr))
-                alex, lpips = (None, None) if protocol.luma_first else perceptual(quantize(sr), hr)
-                scores.append(
-                    Score(
-                        protocol=name,
-                        dataset=folder.name,
-                        scale=scale,
-                        image=path.stem,
-                        psnr=fidelity["psnr"],
-                        ssim=fidelity["ssim"],
-                        alex=alex,
-                        lpips=lpips,
-                        colour_shift=colour_shift(quantize(sr), lr),
-                        grid=grid(quantize(sr), resample(lr, scale=scale), scale),
-                    )
-                )
-    return scores
+                if wanted(PROTOCOLS[name], scale):
+                    lr, hr = PROTOCOLS[name].pair(image, scale)
+                    yield Case(name, folder.name, scale, path.stem, lr, hr)
+
+
+def score(sr: Tensor, case: Case, perceptual: PerceptualMetrics) -> Score:
+    """Every metric of one result (1, C, H, W) in [0, 1].
+
+    Args:
+        sr: a method's result for the case.
+        case: what it is the result for.
+        perceptual: computes ALEX and LPIPS, on RGB; not where a protocol leaves luma only.
+    """
+    protocol = PROTOCOLS[case.protocol]
+    fidelity = score_fidelity(sr, case.hr, protocol, case.scale)
+    seen = quantize(sr)
+    alex, lpips = (None, None) if protocol.luma_first else perceptual(seen, case.hr)
+    return Score(
+        protocol=case.protocol,
+        dataset=case.dataset,
+        scale=case.scale,
+        image=case.image,
+        psnr=fidelity["psnr"],
+        ssim=fidelity["ssim"],
+        alex=alex,
+        lpips=lpips,
+        colour_shift=colour_shift(seen, case.lr),
+        grid=grid(seen, resample(case.lr, scale=case.scale), case.scale),
+    )
 
 
 def score_fidelity(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from srlab.data.color import rgb_to_ycbcr, ycbcr_to_rgb
 from srlab.data.kernels import Kernel
 from srlab.data.resample import resample
+from srlab.inference.folded import fold
 from srlab.models.memnet import MemNet
 from srlab.weights import Card
 
@@ -99,7 +100,8 @@ class EnlargingRgb:
 
 
 def network_upscaler(network: nn.Module, card: Card) -> Upscaler:
-    """The upscaler for a trained network."""
+    """The upscaler for a trained network, which is folded for it."""
+    folded = fold(network)
     if isinstance(network, MemNet):
-        return EnlargedLuma(network)
-    return EnlargingRgb(network, card.scales[0])
+        return EnlargedLuma(folded)
+    return EnlargingRgb(folded, card.scales[0])

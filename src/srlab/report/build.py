@@ -70,6 +70,8 @@ def build_report(params: Params, sources: Sources, output: Path) -> None:
     Raises:
         SrlabError: something that is there is damaged; it names the file.
     """
+    for folder in ("cards", "figures", "strips"):
+        (output / folder).mkdir(parents=True, exist_ok=True)
     scores = read_scores(sources.metrics, METHODS)
     published = read_published(sources.published)
     table1 = make_table1(scores, published)
@@ -146,7 +148,6 @@ def _write_cards(
 ) -> dict[str, str]:
     """Method -> its card as Markdown, also written to METHOD.md."""
     rows = dict(zip(costs, cost_rows(costs), strict=True))
-    output.mkdir(parents=True, exist_ok=True)
     cards = {}
     for method in TRAINED:
         weights = sources.models / f"{method}.safetensors"

@@ -3,12 +3,14 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from clones import commit, make_repository, run
 from followed_repro import FollowedRepro, run_undisturbed
+from xdist.scheduler import LoadFileScheduling
 
 from srlab.data.images import write_png
 from srlab.params import Params, load_params
@@ -18,9 +20,23 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DVC_NO_ANALYTICS"] = "true"
 pytest_plugins = ["chromium"]
 
 ROOT = Path(__file__).parent.parent
+OF_ONE_PIPELINE = ("test_experiments", "test_kill", "test_pipeline")
+"""The files whose tests look at the fixture `undisturbed`, which takes minutes to make."""
 TRAINING_STEPS = 150
 """Of the pipeline that tests run through DVC."""
 MIRROR = Path(os.environ.get("SRLAB_MIRROR", ROOT.parent / "shared"))
+
+
+class _ByFixture(LoadFileScheduling):
+    """Tests of a file stay in one process, and so do those of all files that share a pipeline."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "the pipeline" if Path(file).stem in OF_ONE_PIPELINE else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    return _ByFixture(config, log)
 
 
 def pytest_configure() -> None:
@@ -29,15 +45,9 @@ def pytest_configure() -> None:
         torch.set_num_threads(1)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together in one process what shares a fixture; start with what takes longest."""
-    for item in items:
-        if "undisturbed" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("pipeline"))
-        else:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=lambda item: "undisturbed" not in getattr(item, "fixturenames", ()))
+    """Start with what takes longest."""
+    items.sort(key=lambda item: item.path.stem not in OF_ONE_PIPELINE)
 
 
 @pytest.fixture(autouse=True)

@@ -200,7 +200,18 @@ def test_every_kind_of_training_runs(smoke: Params, patches: Path, changes: dict
 
 def test_bf16_trains(smoke: Params, patches: Path) -> None:
     trainer = smoke.trainer.model_copy(update={"precision": "bf16"})
-    network = train(smoke.model_copy(update={"trainer": trainer}), patches)
+    computed = set()
+
+    def look(module: torch.nn.Module, _: object, output: object) -> None:
+        if module.training and isinstance(module, torch.nn.Conv2d):
+            computed.add(output.dtype)
+
+    hook = torch.nn.modules.module.register_module_forward_hook(look)
+    try:
+        network = train(smoke.model_copy(update={"trainer": trainer}), patches)
+    finally:
+        hook.remove()
+    assert computed == {torch.bfloat16}
     assert all(p.dtype == torch.float32 for p in network.parameters())
 
 

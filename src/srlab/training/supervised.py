@@ -100,7 +100,10 @@ class _SupervisedTrainee(Generic[Network]):
     def update(self, batch: tuple[Tensor, Tensor], learning_rate: float) -> dict[str, Tensor]:
         seen, hr = (self._images.from_patches(patches) for patches in batch)
         self.network.train()
-        terms = self._terms(self._module, seen, hr)
+        # Fabric computes in its precision where the network is called, but not, outside of DDP,
+        # where another of its methods is.
+        with self._fabric.autocast():
+            terms = self._terms(self._module, seen, hr)
         total = torch.stack(list(terms.values())).sum()
         self._optimizer.zero_grad()
         self._fabric.backward(total)

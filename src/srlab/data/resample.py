@@ -109,7 +109,7 @@ def resample(
 def _resample_axis(images: Tensor, axis: int, scale: float, size: int, kernel: Kernel) -> Tensor:
     if scale == 1 and size == images.shape[axis]:
         return images
-    indices, weights = _taps(images.shape[axis], scale, size, kernel)
+    indices, weights = resampling_taps(images.shape[axis], scale, size, kernel)
     indices, weights = indices.to(images.device), weights.to(images)
     shape = [1] * images.ndim
     shape[axis] = size
@@ -123,8 +123,15 @@ def _resample_axis(images: Tensor, axis: int, scale: float, size: int, kernel: K
 
 
 @lru_cache(maxsize=256)
-def _taps(length: int, scale: float, size: int, kernel: Kernel) -> tuple[Tensor, Tensor]:
-    """For each of `size` outputs: the input indices (size, taps) and their weights (size, taps)."""
+def resampling_taps(length: int, scale: float, size: int, kernel: Kernel) -> tuple[Tensor, Tensor]:
+    """What each output is made of: input indices (size, taps) and their weights (size, taps).
+
+    Args:
+        length: of the input, along one axis.
+        scale: output pixels for each input pixel.
+        size: of the output.
+        kernel: see `srlab.data.kernels`.
+    """
     output = torch.arange(size, dtype=torch.float64)
     if kernel == "nearest":
         # floor, as OpenCV and torch do; the small term keeps whole numbers whole.

@@ -1,7 +1,7 @@
-"""Stages `evaluate` and `evaluate_srgan`: score trained weights."""
+"""Stages `evaluate` and `evaluate_srgan`: score trained weights, and register them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -24,6 +24,8 @@ def main(
 ) -> None:
     """Score WEIGHTS on IMAGES; write METRICS, a TABLE of all images, PICTURES and COST.
 
+    The network becomes a version of `srlab-METHOD` in MLflow's registry.
+
     TRAINING is the cost card of the training, which names its run.
     """
     params = load_params()
@@ -36,6 +38,8 @@ def main(
     from srlab.metrics.perceptual import load_perceptual_metrics
     from srlab.models.complexity import parameters
     from srlab.provenance import file_hash
+    from srlab.serving.registry import register
+    from srlab.serving.scored import Method, ScoredNetwork
     from srlab.weights import load_weights
 
     strength = None if blend_from is None else params.evaluate.strength
@@ -44,11 +48,12 @@ def main(
     else:
         network, card = load_blend(blend_from, weights, strength)
     upscaler = TimedUpscaler(network_upscaler(network, card))
+    folders = select_datasets(images, params.data.test)
     with measured(cost) as spent:
         scores = evaluate(
             lambda protocol: upscaler,
             params.evaluate,
-            select_datasets(images, params.data.test),
+            folders,
             pictures,
             load_perceptual_metrics(backbone),
         )
@@ -63,6 +68,18 @@ def main(
         **({} if strength is None else {"strength": strength}),
     }
     write_scores(scores, made_by, metrics, table)
+    register(
+        ScoredNetwork(
+            method=cast(Method, weights.stem),
+            weights=weights,
+            run_id=read_run_id(training),
+            git_commit=card.git_commit,
+            scores=scores,
+            folders=folders,
+            blend_from=blend_from,
+            strength=1.0 if strength is None else strength,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -27,8 +27,14 @@ def module_file(name: str) -> Path | None:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Every module of ours that a file names in an import, wherever in it, and their packages."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Every module of ours that a file imports when it runs, wherever in it, and their packages."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting += node.orelse
+            continue
+        waiting += ast.iter_child_nodes(node)
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

@@ -22,6 +22,11 @@ class PerceptualMetrics:
         self._backbone = backbone
         self._heads = load_heads() if backbone is not None else []
 
+    @property
+    def available(self) -> bool:
+        """Whether there is a backbone."""
+        return self._backbone is not None
+
     def __call__(self, sr: Tensor, hr: Tensor) -> tuple[float | None, float | None]:
         """(ALEX, LPIPS) of RGB or grey images (1, C, H, W) in [0, 1], whole and unshaved.
 

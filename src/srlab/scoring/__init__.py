@@ -1,0 +1,1 @@
+"""Scoring whatever enlarges images, outside of the pipeline: `srlab evaluate`."""

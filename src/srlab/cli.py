@@ -4,11 +4,12 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from srlab.errors import SrlabError
+from srlab.one_line_usage import OneLineUsage
 
 app = typer.Typer(no_args_is_help=True, help="MemNet and SRGAN for single-image super-resolution.")
 params_app = typer.Typer(no_args_is_help=True, help="Check and switch params.yaml.")
@@ -28,7 +29,7 @@ def main() -> None:
         sys.exit(2)
 
 
-@app.command()
+@app.command(cls=OneLineUsage)
 def strip(
     hr: Annotated[Path, typer.Argument(help="The true image.")],
     results: Annotated[list[str], typer.Argument(help="NAME=PICTURE, any number of them.")],
@@ -50,7 +51,219 @@ def strip(
     print(output)
 
 
-@app.command()
+@app.command(cls=OneLineUsage)
+def export(
+    model: Annotated[str, typer.Argument(help="Released model (srlab models) or weights.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    file_format: Annotated[
+        Literal["onnx", "torch"], typer.Option("--format", help="torch is torch.export's .pt2.")
+    ] = "onnx",
+    scale: Annotated[
+        int | None, typer.Option(help="Needed where the network enlarges by several factors.")
+    ] = None,
+    precision: Annotated[
+        Literal["float32", "float16"], typer.Option(help="Of the network; images are float32.")
+    ] = "float32",
+    opset: Annotated[int, typer.Option(min=18, help="Of ONNX.")] = 18,
+) -> None:
+    """Write a network for other programs: RGB images in [0, 1] in, larger ones out, of any size.
+
+    The file is compared with srlab on images of three sizes before it gets its name.
+    """
+    from srlab.export.exporting import export as run
+
+    print(
+        run(model, output, file_format=file_format, scale=scale, precision=precision, opset=opset)
+    )
+
+
+@app.command(cls=OneLineUsage)
+def upscale(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT", help="Pictures, folders, globs; - for stdin.")
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="File or folder; - for stdout. Default: beside INPUT."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Released model (srlab models) or weights.")
+    ] = None,
+    scale: Annotated[
+        float | None, typer.Option("--scale", "-s", help="Any factor; 4 where no size is given.")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(help="Pixels of the result, in place of a scale.")
+    ] = None,
+    height: Annotated[int | None, typer.Option(help="With --width: fits into both.")] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="0: SRResNet, faithful; 1: SRGAN, sharp, inventive.")
+    ] = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Mean of 8 results: a little better, 8 times slower.")
+    ] = False,
+    consistent: Annotated[
+        bool, typer.Option("--consistent", help="Shrinking the result gives the input back.")
+    ] = False,
+    tile: Annotated[str, typer.Option(help="Pixels that are computed at once, or auto.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32, bf16.")] = "auto",
+    format: Annotated[
+        str | None,
+        typer.Option("--format", "-f", help="png, tiff, jpeg, webp, avif, bmp, gif; or as INPUT."),
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option("--quality", "-q", help="1 to 100, of jpeg, webp, avif.")
+    ] = None,
+    max_megapixels: Annotated[float, typer.Option(help="Larger inputs are refused.")] = 128,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Say what was done as JSON.")] = False,
+) -> None:
+    """Enlarge pictures.
+
+    Without --output, photo.jpg becomes photo_x4.jpg beside it, and the pictures of a folder go to
+    folder_x4. What a picture has stays: transparency, depth, profile, EXIF, frames.
+
+    Exit code 1: some could not be enlarged; they are named, and the others are written.
+    """
+    from srlab.upscaling.command import upscale as run
+
+    code = run(
+        inputs=inputs,
+        output=output,
+        model=model,
+        scale=scale,
+        width=width,
+        height=height,
+        strength=strength,
+        ensemble=ensemble,
+        consistent=consistent,
+        tile=tile,
+        device=device,
+        precision=precision,
+        format=format,
+        quality=quality,
+        megapixels=max_megapixels,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
+
+
+@app.command(cls=OneLineUsage)
+def compare(
+    image: Annotated[Path, typer.Argument(help="A picture.")],
+    models: Annotated[
+        list[str],
+        typer.Option(
+            "--model",
+            "-m",
+            help="Released model (srlab models) or weights; may be repeated.",
+            show_default="all that are released, and bicubic",
+        ),
+    ] = [],  # noqa: B006
+    scale: Annotated[float, typer.Option("--scale", "-s", help="Any factor.")] = 4,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help=".png: a strip; .html: a page with a slider.")
+    ] = Path("compare.png"),
+    crop: Annotated[
+        str, typer.Option(help="Shown zoomed: x,y,side in pixels of IMAGE; auto: the most detail.")
+    ] = "auto",
+    truth: Annotated[
+        bool, typer.Option("--truth", help="Shrink IMAGE first, and score the results by it.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps.")] = "auto",
+    max_megapixels: Annotated[float, typer.Option(help="Larger pictures are refused.")] = 128,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> None:
+    """Show what several models make of a picture, side by side with zoomed crops."""
+    from srlab.comparing.command import compare as run
+
+    run(
+        image,
+        models=models,
+        scale=scale,
+        output=output,
+        crop=crop,
+        is_truth=truth,
+        device=device,
+        megapixels=max_megapixels,
+        overwrite=overwrite,
+    )
+
+
+@app.command("app", cls=OneLineUsage)
+def app_command(
+    models: Annotated[
+        list[Path],
+        typer.Option("--model", "-m", help="Weights to offer, too; may be repeated."),
+    ] = [],  # noqa: B006
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; by default this computer alone reaches it.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, show_default="the first free one from 7860 on")
+    ] = None,
+    max_megapixels: Annotated[float, typer.Option(help="Larger photos are refused.")] = 25,
+    is_opened: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Serve a web page that enlarges photos, until Ctrl-C."""
+    from srlab.app.command import serve
+
+    serve(models=models, host=host, port=port, megapixels=max_megapixels, is_opened=is_opened)
+
+
+@app.command(cls=OneLineUsage)
+def models(
+    name: Annotated[str | None, typer.Argument(help="Print this model's card.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
+) -> None:
+    """List the released models with their scores, sizes and licences."""
+    from srlab.zoo.listing import print_models
+
+    print_models(name, as_json=as_json)
+
+
+@app.command(cls=OneLineUsage)
+def evaluate(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TARGET...",
+            help="Released model, interpolation, weights, or a folder of results.",
+        ),
+    ],
+    benchmarks: Annotated[
+        list[str],
+        typer.Option("--on", help="Folder of true images, or a dataset of data/datasets.yaml."),
+    ] = ["set5", "set14"],  # noqa: B006
+    protocols: Annotated[
+        list[str], typer.Option("--protocol", help="How numbers are made: the README says more.")
+    ] = ["y_rgb8", "y", "paper"],  # noqa: B006
+    scales: Annotated[list[int], typer.Option("--scale", "-s", help="2, 3, 4.")] = [2, 3, 4],  # noqa: B006
+    strength: Annotated[float | None, typer.Option(min=0, max=1, help="Of an SRGAN.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the scores of each image.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
+) -> None:
+    """Score models, weights or folders of results by PSNR, SSIM, ALEX and LPIPS, in one table."""
+    from srlab.scoring.command import evaluate as run
+
+    run(
+        targets,
+        benchmarks=benchmarks,
+        protocols=protocols,
+        scales=scales,
+        strength=strength,
+        output=output,
+        as_json=as_json,
+    )
+
+
+@app.command(cls=OneLineUsage)
 def mend() -> None:
     """Repair what DVC leaves half written when it is killed: dvc.lock, its lock file."""
     from srlab.mending import mend as repair
@@ -59,7 +272,7 @@ def mend() -> None:
         print(line)
 
 
-@params_app.command()
+@params_app.command(cls=OneLineUsage)
 def check(path: Annotated[Path, typer.Argument()] = Path("params.yaml")) -> None:
     """Refuse unknown keys, wrong types and impossible combinations."""
     from srlab.params import load_params
@@ -68,7 +281,7 @@ def check(path: Annotated[Path, typer.Argument()] = Path("params.yaml")) -> None
     print(f"{path}: good")
 
 
-@params_app.command()
+@params_app.command(cls=OneLineUsage)
 def use(profile: str) -> None:
     """Write params.yaml from profiles/PROFILE.yaml: quick, half_hour, paper, smoke."""
     from srlab.params import load_params
@@ -82,7 +295,7 @@ def use(profile: str) -> None:
     print(f"params.yaml is now {source}; run: dvc repro")
 
 
-@params_app.command()
+@params_app.command(cls=OneLineUsage)
 def schema() -> None:
     """Print the JSON schema of params.yaml, for editors."""
     from srlab.params import Params
@@ -90,7 +303,7 @@ def schema() -> None:
     print(json.dumps(Params.model_json_schema(), indent=2))
 
 
-@datasets_app.command()
+@datasets_app.command(cls=OneLineUsage)
 def describe(folder: Path) -> None:
     """Print the `images` of a catalog entry for the images in FOLDER."""
     from srlab.data.images import list_images, pixel_hash, read_pixels
@@ -99,7 +312,7 @@ def describe(folder: Path) -> None:
         print(f'    "{path.stem}": [{pixel_hash(read_pixels(path))}]')
 
 
-@runs_app.command()
+@runs_app.command(cls=OneLineUsage)
 def sync() -> None:
     """Send to MLflow what runs could not send, and runs of networks that DVC brought here."""
     from srlab.runs.sync import sync as bring_up_to_date
@@ -109,7 +322,7 @@ def sync() -> None:
         print(line)
 
 
-@runs_app.command()
+@runs_app.command(cls=OneLineUsage)
 def diff(
     a: Annotated[
         str, typer.Argument(help="MLflow run id, folder of outputs, or safetensors file.")

@@ -28,7 +28,7 @@ def origins_table(scores: Scores) -> Table:
 def short_commit(commit: str | None) -> str:
     """Eight digits, and whether the code differed from the commit."""
     if commit is None:
-        return "unknown"
+        return NOTHING
     digits, changed, _ = commit.partition("+")
     return digits[:_SHORT] + ("+changes" if changed else "")
 

@@ -37,16 +37,26 @@ class Comparison:
     image: str
     """Such as butterfly."""
     pictures: dict[str, Path]
-    """Method -> its picture, in the order of display; `hr`, the truth, is always one of them."""
+    """Method -> its picture, in the order of display, all of one size. `hr` is the truth."""
     scores: dict[str, dict[str, float | None]]
     """Method -> metric -> score, None if not computed; `hr` has none."""
 
     def __post_init__(self) -> None:
-        if TRUTH not in self.pictures or len(self.pictures) < 2:
+        if len(self.pictures) < 2:
             raise ValueError(
-                f"{self.dataset}/{self.image}: a comparison needs hr and one method at least, "
-                f"not {list(self.pictures)}"
+                f"{self.dataset}/{self.image}: a comparison needs hr and one method at least, or "
+                f"two methods, not {list(self.pictures)}"
             )
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether there is anything to measure errors by."""
+        return TRUTH in self.pictures
+
+    @property
+    def reference(self) -> Path:
+        """The truth, or without one the first picture."""
+        return self.pictures[TRUTH if self.has_truth else next(iter(self.pictures))]
 
 
 @dataclass(frozen=True)
@@ -66,9 +76,9 @@ class Page:
 
     title: str
     subtitle: str
-    scale: int
-    protocol: str
-    """Whose pictures are compared, and whose scores stand beside them."""
+    scale: float
+    protocol: str | None
+    """Whose pictures are compared, and whose scores stand beside them; None without a truth."""
     comparisons: list[Comparison]
     before: list[Section]
     """What stands above the comparison."""
@@ -89,8 +99,8 @@ def write_page(page: Page, output: Path, *, limit: int = 24_000_000) -> None:
         limit: the most bytes that the file may have.
 
     Raises:
-        SrlabError: a picture is missing or has another size than the truth, or the page does not
-            fit the limit.
+        SrlabError: a picture is missing or has another size than the others of its image, or the
+            page does not fit the limit.
     """
     _check_pictures(page)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -124,18 +134,18 @@ def _check_pictures(page: Page) -> None:
         for path in comparison.pictures.values():
             if not path.is_file():
                 raise SrlabError(f"{path}: no such picture; make it: dvc repro")
-        truth = comparison.pictures[TRUTH]
-        wanted = read_size(truth)
+        reference = comparison.reference
+        wanted = read_size(reference)
         if max(wanted) > LARGEST_SIDE:
             raise SrlabError(
-                f"{truth}: a side is longer than {LARGEST_SIDE} pixels, too large for a page; "
+                f"{reference}: a side is longer than {LARGEST_SIDE} pixels, too large for a page; "
                 "leave the image out"
             )
         for path in comparison.pictures.values():
             if (found := read_size(path)) != wanted:
                 raise SrlabError(
                     f"{path}: has {found[1]}x{found[0]} pixels, not {wanted[1]}x{wanted[0]} as "
-                    f"{truth}; give a picture of this image and scale"
+                    f"{reference}; give a picture of this image and scale"
                 )
 
 
@@ -207,18 +217,18 @@ def _shown(page: Page) -> dict[str, Any]:
     """What the viewer's script reads: names, sizes, scores as text, thumbnails."""
     comparisons = []
     for index, comparison in enumerate(page.comparisons):
-        truth = read_pixels(comparison.pictures[TRUTH])
+        reference = read_pixels(comparison.reference)
         comparisons.append(
             {
                 "dataset": comparison.dataset,
                 "image": comparison.image,
-                "height": truth.shape[0],
-                "width": truth.shape[1],
+                "height": reference.shape[0],
+                "width": reference.shape[1],
                 "methods": {
                     method: _name(index, place) for place, method in enumerate(comparison.pictures)
                 },
                 "scores": _score_texts(comparison),
-                "thumbnail": _thumbnail(truth),
+                "thumbnail": _thumbnail(reference),
             }
         )
     metrics = dict.fromkeys(

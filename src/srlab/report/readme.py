@@ -1,25 +1,27 @@
-"""Puts the result table into the README: `python -m srlab.report.readme README.md TABLE`."""
+"""Puts tables into the README: `python -m srlab.report.readme README.md NAME=TABLE...`."""
 
 import sys
 from pathlib import Path
 
-BEGIN = "<!-- results: written by `make readme` -->"
-END = "<!-- end of results -->"
 
-
-def with_results(readme: str, table: str) -> str:
-    """The README's text with the table between its two markers.
+def with_table(readme: str, name: str, table: str) -> str:
+    """The README's text with a table between the two markers of its name.
 
     Raises:
         ValueError: a marker is missing.
     """
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the README must hold the lines {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n\n{table}\n{END}{after}"
+    begin, end = f"<!-- {name}: written by `make readme` -->", f"<!-- end of {name} -->"
+    before, found, rest = readme.partition(begin)
+    _, also_found, after = rest.partition(end)
+    if not found or not also_found:
+        raise ValueError(f"the README must hold the lines {begin!r} and {end!r}")
+    return f"{before}{begin}\n\n{table}\n{end}{after}"
 
 
 if __name__ == "__main__":
-    path, table = (Path(argument) for argument in sys.argv[1:])
-    path.write_text(with_results(path.read_text(), table.read_text()))
+    path = Path(sys.argv[1])
+    text = path.read_text()
+    for argument in sys.argv[2:]:
+        name, _, table = argument.partition("=")
+        text = with_table(text, name, Path(table).read_text())
+    path.write_text(text)

@@ -71,13 +71,14 @@ def write_strips(
 def _captions(scores: MethodScores, scale: int) -> dict[tuple[str, str], str]:
     """(dataset, image) -> PSNR, and LPIPS if known, under the protocol of the pictures."""
     return {
-        (score.dataset, score.image): _caption(score)
+        (score.dataset, score.image): caption(score)
         for score in scores.images
         if (score.protocol, score.scale) == (PICTURES, scale)
     }
 
 
-def _caption(score: Score) -> str:
+def caption(score: Score) -> str:
+    """PSNR, and LPIPS if known."""
     psnr = "equal" if score.psnr is None else f"{score.psnr:.2f} dB"
     return psnr if score.lpips is None else f"{psnr} / {score.lpips:.3f}"
 
@@ -115,10 +116,22 @@ def comparison_strip(
     panels["hr"] = hr
     low = most_detailed(lr, crop // scale)
     box = Box(low.left * scale, low.top * scale, low.side * scale)
-    columns = [
-        _column(f"{name} {captions.get(name, '')}".strip(), pixels, box)
-        for name, pixels in panels.items()
-    ]
+    return side_by_side(
+        {f"{name} {captions.get(name, '')}".strip(): pixels for name, pixels in panels.items()}, box
+    )
+
+
+def side_by_side(panels: dict[str, np.ndarray], box: Box) -> np.ndarray:
+    """Pictures of one size and below each what of it is in a square, as one picture.
+
+    Args:
+        panels: label -> uint8 (H, W) or (H, W, 3), from the left to the right.
+        box: what is shown enlarged, without smoothing.
+
+    Returns:
+        uint8 (H', W', 3).
+    """
+    columns = [_column(label, _rgb(pixels), box) for label, pixels in panels.items()]
     return np.concatenate(columns, axis=1)[:, _GAP:]
 
 

@@ -38,6 +38,8 @@
 
   const comparison = () => comparisons[state.image];
   const methods = () => Object.keys(comparison().methods);
+  const hasTruth = () => methods().includes(truth);
+  const mapped = () => state.error && hasTruth();
 
   // The methods to compare: those wished for, or the plainest and the last beside the truth.
   const pair = () => {
@@ -59,14 +61,14 @@
   // ---- The address holds the state -------------------------------------------------------------
 
   const PREFIX = "#compare?";
-  const title = ({ dataset, image }) => `${dataset}/${image}`;
+  const title = ({ dataset, image }) => (dataset ? `${dataset}/${image}` : image);
   const rounded = (value) => String(Math.round(value * 10000) / 10000);
 
   const address = () => {
     const [a, b] = pair();
     const query = new URLSearchParams({ image: title(comparison()), mode: state.mode, a, b });
     if (state.mode === "slider") query.set("split", rounded(state.split));
-    if (state.error) query.set("error", state.largest);
+    if (mapped()) query.set("error", state.largest);
     if (state.zoom > 1) {
       for (const key of ["zoom", "x", "y"]) query.set(key, rounded(state[key]));
     }
@@ -308,13 +310,14 @@
   // Pictures arrive later than they were asked for; what a newer wish has overtaken is dropped.
   const fill = async (pane, method) => {
     const { methods: blocks } = comparison();
-    const wish = JSON.stringify([state.image, method, state.error && state.largest]);
+    const error = mapped();
+    const { largest } = state;
+    const wish = JSON.stringify([state.image, method, error && largest]);
     pane.dataset.method = method;
     pane.querySelector("b").textContent = method;
-    pane.querySelector("span").textContent = state.error ? "" : scoreLine(method);
-    if (pane.dataset.wish === wish && !state.error) return;
+    pane.querySelector("span").textContent = error ? "" : scoreLine(method);
+    if (pane.dataset.wish === wish && !error) return;
     pane.dataset.wish = wish;
-    const { error, largest } = state;
     const [picture, reference] = await Promise.all(
       error ? [load(blocks[method]), load(blocks[truth])] : [load(blocks[method])],
     );
@@ -349,7 +352,7 @@
   };
 
   const renderLegend = () => {
-    legend.hidden = !state.error;
+    legend.hidden = !mapped();
     legend.querySelector("select").value = state.largest;
     const ticks = [0, 1, 2, 3, 4].map((quarter) => Math.round((state.largest * quarter) / 4));
     legend.querySelector(".ticks").replaceChildren(
@@ -363,7 +366,8 @@
     const { dataset, image, width, height, scores } = comparison();
     const [a, b] = pair();
     find(".facts h3").textContent = image;
-    find(".size").textContent = `${dataset}, ${width} × ${height} pixels`;
+    const size = `${width} × ${height} pixels`;
+    find(".size").textContent = dataset ? `${dataset}, ${size}` : size;
     const head = metrics.map(({ name, better }) => {
       const arrow = better === "low" ? "↓" : "↑";
       const cell = element("th", { scope: "col", className: "number" }, name.toUpperCase(), " ",
@@ -402,7 +406,8 @@
     for (const button of viewer.querySelectorAll(".toolbar [data-mode]")) {
       button.setAttribute("aria-pressed", button.dataset.mode === state.mode);
     }
-    find("[data-action=error]").setAttribute("aria-pressed", state.error);
+    find("[data-action=error]").hidden = !hasTruth();
+    find("[data-action=error]").setAttribute("aria-pressed", mapped());
     find(".pair").hidden = state.mode !== "slider";
     viewer.querySelectorAll(".picker button").forEach((button, index) => {
       button.setAttribute("aria-pressed", index === state.image);
@@ -419,7 +424,7 @@
   const announce = () => {
     const [a, b] = pair();
     const what = state.mode === "slider" ? `${a} against ${b}` : "all methods side by side";
-    find(".status").textContent = `${title(comparison())}: ${what}${state.error ? ", error maps" : ""}`;
+    find(".status").textContent = `${title(comparison())}: ${what}${mapped() ? ", error maps" : ""}`;
   };
 
   // ---- Actions ---------------------------------------------------------------------------------
@@ -620,6 +625,7 @@
       groups.get(each.dataset).lastElementChild.append(button);
     });
     find(".picker").append(...groups.values());
+    find(".picker").hidden = comparisons.length === 1;
   };
 
   const fillLegend = () => {

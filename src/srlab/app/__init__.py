@@ -1,0 +1,1 @@
+"""A web page on this computer that enlarges a photo."""

@@ -1,0 +1,193 @@
+"""The trainings that are measured: srlab's own, on the networks of its profiles."""
+
+import contextlib
+import io
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench import ROOT
+from bench.plain_networks import PlainMemNet, PlainSRResNet
+from srlab.models.memnet import MemNet
+from srlab.models.srresnet import SRResNet
+from srlab.params import (
+    BudgetParams,
+    MemNetParams,
+    PatchParams,
+    ScheduleParams,
+    SRResNetParams,
+    TrainerParams,
+    load_params,
+)
+from srlab.tracking import SilentRun
+from srlab.training import memnet, srresnet
+from srlab.training.checkpoints import NoCheckpoints
+from srlab.training.fabric import launch
+
+_LOSSES: dict[str, type[nn.Module]] = {"l1": nn.L1Loss, "mse": nn.MSELoss}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, its training and its patches, as a profile has them or nearly so."""
+
+    name: str
+    params: MemNetParams | SRResNetParams
+    patches: PatchParams
+    trainer: TrainerParams
+
+    @property
+    def batch(self) -> int:
+        """Patches in a step."""
+        return self.params.batch
+
+    def with_params(self, **changes: Any) -> "Case":
+        """With other parameters of the network or its training."""
+        return replace(self, params=self.params.model_copy(update=changes))
+
+    def with_trainer(self, **changes: Any) -> "Case":
+        """With another seed, precision, accelerator or the like."""
+        return replace(self, trainer=self.trainer.model_copy(update=changes))
+
+    def plain(self) -> nn.Module:
+        """The network as anyone would first write it."""
+        if isinstance(self.params, MemNetParams):
+            settings = memnet.architecture(self.params)
+            del settings["share_weights"], settings["multi_supervision"]
+            return PlainMemNet(**settings)
+        settings = srresnet.architecture(self.params)
+        del settings["scale"]
+        return PlainSRResNet(**settings)
+
+    def network(self) -> nn.Module:
+        """srlab's network, as it trains it."""
+        if isinstance(self.params, MemNetParams):
+            return MemNet(**memnet.architecture(self.params))
+        return SRResNet(**srresnet.architecture(self.params))
+
+    def plain_loss(self) -> nn.Module:
+        """The loss of the plain training."""
+        return _LOSSES[self.params.loss]()
+
+    def train(self, patches: Path, steps: int) -> tuple[nn.Module, "StepTimes"]:
+        """Train by srlab's own `fit`, on packed patches without validation images.
+
+        Returns:
+            The network, and when each of the steps ended.
+        """
+        settings = self.params.model_dump() | {
+            "budget": BudgetParams(epochs=None, steps=steps, minutes=None).model_dump(),
+            "validations": 1,
+        }
+        if self.params.schedule.name == "step":  # counts epochs
+            schedule = ScheduleParams.model_validate(settings["schedule"] | {"name": "cosine"})
+            settings["schedule"] = schedule.model_dump()
+        times = StepTimes()
+        # It would greet every one of many trainings.
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+        with contextlib.redirect_stderr(io.StringIO()):
+            fabric = launch(self.trainer)
+            common = (self.patches, self.trainer, patches, times, fabric, NoCheckpoints())
+            network: nn.Module
+            if isinstance(self.params, MemNetParams):
+                network = memnet.fit(MemNetParams.model_validate(settings), *common)
+            else:
+                network = srresnet.fit(SRResNetParams.model_validate(settings), *common)
+        return network, times
+
+    def rate(self, patches: Path, steps: int, warmup: int = 1) -> float:
+        """Patches per second of some steps, behind some that do not count."""
+        _, times = self.train(patches, warmup + steps)
+        return steps * self.batch / (times.ends[-1] - times.ends[warmup - 1])
+
+    def flops_per_patch(self) -> int:
+        """Floating-point operations of a training step: convolutions, forward and backward.
+
+        Counted by torch on tensors without storage, so that nothing is computed.
+        """
+        if isinstance(self.params, MemNetParams):
+            shape = (1, 1, self.patches.size, self.patches.size)
+        else:
+            side = self.patches.size // self.params.scale
+            shape = (1, 3, side, side)
+        hollow = self.plain().to("meta")
+        with FlopCounterMode(display=False) as counter:
+            hollow(torch.empty(shape, device="meta")).sum().backward()
+        return int(counter.get_total_flops())
+
+
+class StepTimes(SilentRun):
+    """Notes when each step of a training ended, and its loss.
+
+    A training of at most a thousand steps logs every one of them.
+
+    Attributes:
+        ends: seconds, by an arbitrary clock.
+        losses: of each step.
+    """
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+        self.losses: list[float] = []
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
+        if "loss/total" in metrics:
+            self.ends.append(time.perf_counter())
+            self.losses.append(metrics["loss/total"])
+
+
+def quick_memnet() -> Case:
+    """The MemNet of the quick profile."""
+    params = load_params(ROOT / "profiles" / "quick.yaml")
+    own = params.memnet
+    name = f"MemNet {_depth(own)}, {own.features} features"
+    return Case(name, own, params.patches.memnet, _on_cpu(params.trainer))
+
+
+def m3r3() -> Case:
+    """M3R3 with 64 features, else as the quick profile: batches of 16 patches of 31x31."""
+    case = quick_memnet().with_params(memory_blocks=3, residual_units=3, features=64)
+    return replace(case, name="MemNet M3R3, 64 features")
+
+
+def quick_srresnet() -> Case:
+    """The SRResNet of the quick profile."""
+    return _srresnet("quick")
+
+
+def paper_srresnet() -> Case:
+    """The SRResNet of the paper: 16 blocks of 64 features with BN, in stages, 9x9 outside."""
+    return _srresnet("paper")
+
+
+def paper_memnet() -> Case:
+    """The paper's M6R6 with 3x3 gates and batches of 128, supervised at its end."""
+    params = load_params(ROOT / "profiles" / "paper.yaml")
+    own = params.memnet.model_copy(update={"supervision": "single", "loss": "mse"})
+    name = (
+        f"MemNet {_depth(own)}, {own.features} features, {own.gate_kernel}x{own.gate_kernel} gates"
+    )
+    return Case(name, own, params.patches.memnet, _on_cpu(params.trainer))
+
+
+def _srresnet(profile: str) -> Case:
+    params = load_params(ROOT / "profiles" / f"{profile}.yaml")
+    own = params.srresnet
+    name = f"SRResNet, {own.residual_blocks} blocks of {own.features}"
+    name += " with BN" if own.batch_norm else ""
+    return Case(name, own, params.patches.srgan, _on_cpu(params.trainer))
+
+
+def _depth(params: MemNetParams) -> str:
+    return f"M{params.memory_blocks}R{params.residual_units}"
+
+
+def _on_cpu(trainer: TrainerParams) -> TrainerParams:
+    return trainer.model_copy(update={"accelerator": "cpu", "workers": 0})

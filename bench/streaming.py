@@ -1,0 +1,72 @@
+"""Large photographs: band by band against the whole at once, in fresh processes."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from PIL import Image
+
+from bench.alternation import seconds
+from bench.cases import quick_srresnet
+from bench.child import in_child
+from bench.inference import ready
+from bench.material import large_photo
+from bench.results import Row
+from bench.settings import Settings
+from srlab.inference.receptive import lr_radius
+from srlab.inference.streaming import enlarge_file
+from srlab.inference.upscalers import EnlargingRgb
+
+_SCALE = 4
+_TILE = 256
+"""Low-resolution pixels: large enough for little overlap, small enough for little memory."""
+
+
+def measure(settings: Settings) -> Iterator[Row]:
+    """Seconds and peak memory of enlarging a file by 4 to a PNG file."""
+    yield from _costs(1, settings.threads, with_plain=True)
+    if not settings.quick:
+        # Plain code would take twelve times its memory of one megapixel.
+        yield from _costs(12, settings.threads, with_plain=False)
+
+
+def _costs(megapixels: int, threads: int, *, with_plain: bool) -> Iterator[Row]:
+    height = int(math.sqrt(megapixels * 1e6 * 3 / 4))
+    with TemporaryDirectory() as name:
+        source, target = Path(name) / "lr.png", Path(name) / "sr.png"
+        Image.fromarray(large_photo(height, height * 4 // 3)).save(source, compress_level=1)
+        plain = in_child(_plainly, source, target, threads=threads) if with_plain else None
+        ours = in_child(_streamed, source, target, threads=threads)
+    name = f"enlarging a photo of {megapixels} megapixels by 4"
+    if plain is None:
+        yield Row(f"{name}: time", "s", ours=ours.value)
+        yield Row(f"{name}: memory of the whole process", "MiB", ours=ours.peak_bytes / 2**20)
+        return
+    yield Row(f"{name}: time", "s", plain.value, ours.value, plain.value / ours.value)
+    peaks = plain.peak_bytes / 2**20, ours.peak_bytes / 2**20
+    yield Row(f"{name}: memory of the whole process", "MiB", *peaks, peaks[0] / peaks[1])
+
+
+def _streamed(source: Path, target: Path) -> float:
+    network = quick_srresnet().network()
+    upscaler = EnlargingRgb(ready(network), _SCALE)
+    overlap = lr_radius(network, _SCALE)
+    return seconds(
+        lambda: enlarge_file(source, target, upscaler, _SCALE, tile=_TILE, overlap=overlap)
+    )
+
+
+@torch.no_grad()
+def _plainly(source: Path, target: Path) -> float:
+    network = quick_srresnet().plain().eval()
+
+    def enlarge() -> None:
+        pixels = np.array(Image.open(source), dtype=np.float32) / 255
+        sr = network(torch.from_numpy(pixels.transpose(2, 0, 1))[None])
+        result = (sr[0].permute(1, 2, 0) * 255).clip(0, 255).round().numpy().astype(np.uint8)
+        Image.fromarray(result).save(target)
+
+    return seconds(enlarge)

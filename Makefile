@@ -18,9 +18,10 @@ lint: .venv/installed-dev
 ui: .venv/installed
 	mlflow ui --backend-store-uri sqlite:///mlflow.db
 
-# README.md's table and picture, from the last run.
+# README.md's tables and picture: of the released models, and of the last run.
 readme: .venv/installed
-	python -m srlab.report.readme README.md metrics/report.md
+	python -m srlab.report.readme README.md released=metrics/released/table.md \
+	  results=metrics/report.md
 	mkdir -p docs
 	cp report/strips/sample_test/coffee.png docs/strip.png
 

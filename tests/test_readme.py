@@ -4,19 +4,22 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from srlab.report.readme import with_results
+from srlab.report.readme import with_table
 
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_results_are_those_of_the_metrics() -> None:
-    table = (ROOT / "metrics" / "report.md").read_text()
-    assert with_results(README, table) == README, "run: make readme"
+@pytest.mark.parametrize(
+    ("name", "table"), [("results", "report.md"), ("released", "released/table.md")]
+)
+def test_the_tables_are_those_of_the_metrics(name: str, table: str) -> None:
+    text = (ROOT / "metrics" / table).read_text()
+    assert with_table(README, name, text) == README, "run: make readme"
 
 
 def test_a_readme_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="must hold the lines"):
-        with_results("no markers", "table")
+        with_table("no markers", "results", "table")
 
 
 def test_every_file_that_the_readme_names_is_there() -> None:

@@ -20,7 +20,7 @@ from srlab.metrics.perceptual import PerceptualMetrics
 from srlab.metrics.protocols import PROTOCOLS, Protocol
 from srlab.models.complexity import parameters
 from srlab.params import EvaluateParams
-from srlab.provenance import file_hash, git_commit
+from srlab.provenance import file_hash
 from srlab.report.scores import MadeBy, MethodScores
 from srlab.scoring.result_folder import ResultFolder
 from srlab.weights import load_card, load_weights
@@ -135,7 +135,7 @@ def _interpolation(name: str, kernel: Kernel) -> Contestant:
         # What a protocol calls bicubic differs between them.
         return Interpolation(protocol.kernel if name == "bicubic" else kernel)
 
-    return _of_upscaler(name, of, _NOTHING | {"git_commit": git_commit()})
+    return _of_upscaler(name, of, _NOTHING)
 
 
 def _of_weights(target: str, strength: float | None) -> Contestant:

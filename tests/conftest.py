@@ -1,6 +1,7 @@
 """What the tests share: images made here, the folder of real ones, params made small."""
 
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,9 @@ def pytest_configure() -> None:
     # As many processes as processors test side by side.
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
+    # In the background of a shell Ctrl-C is ignored, also by what tests start and interrupt.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

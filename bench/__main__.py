@@ -96,6 +96,8 @@ def _measured(name: str, settings: Settings) -> tuple[list[Row], list[Growth]]:
     on_gpu = name == "gpu" and torch.cuda.is_available()
     machine = machine_name(settings.threads, "cuda" if on_gpu else "cpu")
     command = f"python -m bench {name}" + (" --quick" if settings.quick else "")
+    if settings.threads != available_cores():
+        command += f" --threads {settings.threads}"
     rows: list[Row] = []
     growths: list[Growth] = []
     for record in import_module(f"bench.{name}").measure(settings):

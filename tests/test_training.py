@@ -13,7 +13,7 @@ from srlab.data.patches import cut
 from srlab.errors import SrlabError
 from srlab.params import OptimizerParams, Params, ScheduleParams
 from srlab.tracking import SilentRun
-from srlab.training.batches import PatchBatches, loader
+from srlab.training.batches import SYMMETRIES, PatchBatches, loader
 from srlab.training.checkpoints import NoCheckpoints
 from srlab.training.ema import RunningAverage
 from srlab.training.fabric import launch
@@ -213,6 +213,40 @@ def test_bf16_trains(smoke: Params, patches: Path) -> None:
         hook.remove()
     assert computed == {torch.bfloat16}
     assert all(p.dtype == torch.float32 for p in network.parameters())
+
+
+def test_bf16_does_not_round_the_images(smoke: Params) -> None:
+    fabric = launch(smoke.trainer.model_copy(update={"precision": "bf16"}))
+    module = fabric.setup_module(torch.nn.Identity())
+    image = torch.rand(1, 1, 8, 8)
+    assert torch.equal(module(image), image)
+
+
+def test_a_compiled_method_trains(smoke: Params, patches: Path, monkeypatch) -> None:
+    compiled = []
+
+    def compile_(function):
+        # A plain function, as torch gives; without a compiler, which not every machine has.
+        def wrapper(*arguments):
+            compiled.append(function.__name__)
+            return function(*arguments)
+
+        return wrapper
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    train(
+        smoke.model_copy(update={"trainer": smoke.trainer.model_copy(update={"compile": True})}),
+        patches,
+    )
+    assert set(compiled) == {"outputs"}
+
+
+@pytest.mark.parametrize("symmetry", range(8))
+def test_symmetries_are_quarter_turns_and_mirrors(symmetry: int) -> None:
+    patch = np.random.default_rng(0).integers(0, 256, (3, 5, 5), np.uint8)
+    turned = np.rot90(patch, symmetry % 4, axes=(1, 2))
+    expected = turned[..., ::-1] if symmetry >= 4 else turned
+    assert np.array_equal(SYMMETRIES[symmetry](patch), expected)
 
 
 def test_the_best_weights_by_validation_are_kept(smoke: Params, patches: Path) -> None:

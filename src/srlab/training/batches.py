@@ -6,7 +6,7 @@ worker processes, not on how many devices share the batch, not on whether traini
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -80,16 +80,15 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         drawn = np.broadcast_to(drawn, self.batch)[self.shard]
         symmetries = random.integers(8 if self.augment else 1, size=self.batch)[self.shard]
 
-        hr = self._map("hr")[patches]
-        first = self._map(self.degradations[drawn[0]])
-        seen = np.empty((len(patches), *first.shape[1:]), np.uint8)
-        for number in np.unique(drawn):
-            chosen = drawn == number
-            seen[chosen] = self._map(self.degradations[number])[patches[chosen]]
-        for symmetry in np.unique(symmetries):
-            chosen = symmetries == symmetry
-            hr[chosen] = _transform(hr[chosen], symmetry)
-            seen[chosen] = _transform(seen[chosen], symmetry)
+        hr_map, *maps = (self._map(name) for name in ("hr", *self.degradations))
+        hr = np.empty((len(patches), *hr_map.shape[1:]), np.uint8)
+        seen = np.empty((len(patches), *maps[drawn[0]].shape[1:]), np.uint8)
+        # Patch by patch: each is copied once, turned on the way.
+        chosen = zip(patches.tolist(), drawn.tolist(), symmetries.tolist(), strict=True)
+        for index, (patch, number, symmetry) in enumerate(chosen):
+            turn = SYMMETRIES[symmetry]
+            hr[index] = turn(hr_map[patch])
+            seen[index] = turn(maps[number][patch])
         return torch.from_numpy(seen), torch.from_numpy(hr)
 
     def _shuffled(self, positions: np.ndarray) -> np.ndarray:
@@ -99,7 +98,9 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         for epoch in np.unique(epochs):
             if self._order[0] != epoch:
                 random = np.random.default_rng([self.seed, 0, int(epoch)])
-                self._order = (int(epoch), random.permutation(self.patches))
+                # Of 32 bits: this is what of a large set lies in memory.
+                order = np.arange(self.patches, dtype=np.uint32)
+                self._order = (int(epoch), random.permutation(order))
             chosen = epochs == epoch
             result[chosen] = self._order[1][positions[chosen] % self.patches]
         return result
@@ -107,14 +108,22 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
     def _map(self, name: str) -> np.ndarray:
         # Opened on first use: every worker process maps the file for itself.
         if name not in self._maps:
-            self._maps[name] = np.load(self.folder / f"{name}.npy", mmap_mode="r")
+            # As a plain array: numpy's memmap class makes every small operation slower.
+            self._maps[name] = np.asarray(np.load(self.folder / f"{name}.npy", mmap_mode="r"))
         return self._maps[name]
 
 
-def _transform(patches: np.ndarray, symmetry: int) -> np.ndarray:
-    """One of the eight symmetries of the square, on (N, C, P, P)."""
-    turned = np.rot90(patches, symmetry % 4, axes=(2, 3))
-    return turned[..., ::-1] if symmetry >= 4 else turned
+SYMMETRIES: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
+    lambda patch: patch,
+    lambda patch: patch.swapaxes(1, 2)[:, ::-1],
+    lambda patch: patch[:, ::-1, ::-1],
+    lambda patch: patch.swapaxes(1, 2)[:, :, ::-1],
+    lambda patch: patch[:, :, ::-1],
+    lambda patch: patch.swapaxes(1, 2)[:, ::-1, ::-1],
+    lambda patch: patch[:, ::-1],
+    lambda patch: patch.swapaxes(1, 2),
+)
+"""The symmetries of the square on (C, P, P): s turns by s % 4 quarters, and mirrors from 4 on."""
 
 
 def loader(batches: PatchBatches, *, first: int, last: int | None, workers: int) -> DataLoader:

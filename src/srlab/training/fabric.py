@@ -1,10 +1,11 @@
 """Device, precision, distribution and seeds: decided here and nowhere else."""
 
 import os
-from typing import Literal
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric, seed_everything
+from lightning_fabric.plugins import MixedPrecision, Precision
 
 from srlab.errors import SrlabError
 from srlab.params import TrainerParams
@@ -33,7 +34,7 @@ def launch(params: TrainerParams) -> Fabric:
         devices=devices,
         num_nodes=nodes,
         strategy=ddp(device) if shared else "auto",
-        precision=_precision(params, device),
+        plugins=_precision(params, device),
     )
     if shared:
         join(fabric)
@@ -56,9 +57,19 @@ def device_type(accelerator: str) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _precision(params: TrainerParams, device: str) -> Literal["bf16-mixed", "32-true"]:
+class _Bf16Inside(MixedPrecision):
+    """bf16 where autocast takes it: in convolutions, not in what comes into a network.
+
+    Fabric would round the images first, and bf16 has as few bits as they have.
+    """
+
+    def convert_input(self, data: Any) -> Any:
+        return data
+
+
+def _precision(params: TrainerParams, device: str) -> Precision:
     bf16 = params.precision == "bf16" or (params.precision == "auto" and computes_bf16(device))
-    return "bf16-mixed" if bf16 else "32-true"
+    return _Bf16Inside("bf16-mixed", device) if bf16 else Precision()
 
 
 def computes_bf16(device: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import MethodType
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -92,7 +93,9 @@ class _SupervisedTrainee(Generic[Network]):
         optimizer = build_optimizer(self.network, params.optimizer)
         self._average = RunningAverage(self.network, params.ema_decay) if params.ema_decay else None
         if trainer.compile:
-            setattr(self.network, method, torch.compile(getattr(self.network, method)))
+            # Still bound to the network: Fabric marks methods alone.
+            compiled = torch.compile(getattr(type(self.network), method))
+            setattr(self.network, method, MethodType(compiled, self.network))
         self._module, self._optimizer = fabric.setup(self.network, optimizer)
         if method != "forward":
             self._module.mark_forward_method(method)

@@ -27,9 +27,12 @@ from srlab.params import (
     load_params,
 )
 from srlab.tracking import SilentRun
-from srlab.training import memnet, srresnet
 from srlab.training.checkpoints import NoCheckpoints
 from srlab.training.fabric import launch
+from srlab.training.memnet import architecture as memnet_architecture
+from srlab.training.memnet import fit as fit_memnet
+from srlab.training.srresnet import architecture as srresnet_architecture
+from srlab.training.srresnet import fit as fit_srresnet
 
 _LOSSES: dict[str, type[nn.Module]] = {"l1": nn.L1Loss, "mse": nn.MSELoss}
 
@@ -59,18 +62,18 @@ class Case:
     def plain(self) -> nn.Module:
         """The network as anyone would first write it."""
         if isinstance(self.params, MemNetParams):
-            settings = memnet.architecture(self.params)
+            settings = memnet_architecture(self.params)
             del settings["share_weights"], settings["multi_supervision"]
             return PlainMemNet(**settings)
-        settings = srresnet.architecture(self.params)
+        settings = srresnet_architecture(self.params)
         del settings["scale"]
         return PlainSRResNet(**settings)
 
     def network(self) -> nn.Module:
         """srlab's network, as it trains it."""
         if isinstance(self.params, MemNetParams):
-            return MemNet(**memnet.architecture(self.params))
-        return SRResNet(**srresnet.architecture(self.params))
+            return MemNet(**memnet_architecture(self.params))
+        return SRResNet(**srresnet_architecture(self.params))
 
     def plain_loss(self) -> nn.Module:
         """The loss of the plain training."""
@@ -97,9 +100,9 @@ class Case:
             common = (self.patches, self.trainer, patches, times, fabric, NoCheckpoints())
             network: nn.Module
             if isinstance(self.params, MemNetParams):
-                network = memnet.fit(MemNetParams.model_validate(settings), *common)
+                network = fit_memnet(MemNetParams.model_validate(settings), *common)
             else:
-                network = srresnet.fit(SRResNetParams.model_validate(settings), *common)
+                network = fit_srresnet(SRResNetParams.model_validate(settings), *common)
         return network, times
 
     def rate(self, patches: Path, steps: int, warmup: int = 1) -> float:

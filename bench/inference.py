@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,7 +25,7 @@ from srlab.models.memnet import MemNet
 _SIDE = 512
 _QUICK_SIDE = 192
 _SCALE = 3
-_M6R6: dict[str, int] = {"memory_blocks": 6, "residual_units": 6, "features": 64}
+_M6R6: dict[str, Any] = {"memory_blocks": 6, "residual_units": 6, "features": 64}
 
 
 def measure(settings: Settings) -> Iterator[Row]:

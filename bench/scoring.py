@@ -18,7 +18,8 @@ from srlab.models.memnet import MemNet
 from srlab.models.srresnet import SRResNet
 from srlab.params import Params, parse_params
 from srlab.strict_yaml import read_yaml
-from srlab.training import memnet, srresnet
+from srlab.training.memnet import architecture as memnet_architecture
+from srlab.training.srresnet import architecture as srresnet_architecture
 from srlab.weights import make_card, save_weights
 from srlab.workspace import mirror
 
@@ -65,9 +66,9 @@ def _lay_out(project: Path, threads: int) -> Params:
 def _save_networks(project: Path, params: Params) -> None:
     (project / "trained.json").write_text(json.dumps({"mlflow_run_id": None}))
     for name, network, settings in (
-        ("memnet", MemNet, memnet.architecture(params.memnet)),
-        ("srresnet", SRResNet, srresnet.architecture(params.srresnet)),
-        ("srgan", SRResNet, srresnet.architecture(params.srresnet)),
+        ("memnet", MemNet, memnet_architecture(params.memnet)),
+        ("srresnet", SRResNet, srresnet_architecture(params.srresnet)),
+        ("srgan", SRResNet, srresnet_architecture(params.srresnet)),
     ):
         architecture = "memnet" if network is MemNet else "srresnet"
         scales = params.patches.memnet.scales if network is MemNet else [params.srresnet.scale]

@@ -12,17 +12,15 @@ from PIL import Image
 from bench.alternation import seconds
 from bench.cases import quick_srresnet
 from bench.child import in_child
-from bench.inference import ready
 from bench.material import large_photo
 from bench.results import Row
 from bench.settings import Settings
-from srlab.inference.receptive import lr_radius
-from srlab.inference.streaming import enlarge_file
-from srlab.inference.upscalers import EnlargingRgb
+from srlab.params import SRResNetParams
+from srlab.training.srresnet import architecture
+from srlab.upscaling.command import upscale
+from srlab.weights import make_card, save_weights
 
 _SCALE = 4
-_TILE = 256
-"""Low-resolution pixels: large enough for little overlap, small enough for little memory."""
 
 
 def measure(settings: Settings) -> Iterator[Row]:
@@ -51,12 +49,37 @@ def _costs(megapixels: int, threads: int, *, with_plain: bool) -> Iterator[Row]:
 
 
 def _streamed(source: Path, target: Path) -> float:
-    network = quick_srresnet().network()
-    upscaler = EnlargingRgb(ready(network), _SCALE)
-    overlap = lr_radius(network, _SCALE)
-    return seconds(
-        lambda: enlarge_file(source, target, upscaler, _SCALE, tile=_TILE, overlap=overlap)
+    case = quick_srresnet()
+    weights = source.with_name("srresnet.safetensors")
+    assert isinstance(case.params, SRResNetParams)
+    card = make_card("srresnet", architecture(case.params), [_SCALE], {}, "", None)
+    save_weights(case.network(), card, weights)
+    return seconds(lambda: _upscale(source, target, weights))
+
+
+def _upscale(source: Path, target: Path, weights: Path) -> None:
+    """As `srlab upscale` does."""
+    code = upscale(
+        inputs=[str(source)],
+        output=str(target),
+        model=str(weights),
+        scale=_SCALE,
+        width=None,
+        height=None,
+        strength=None,
+        ensemble=False,
+        consistent=False,
+        tile="auto",
+        device="cpu",
+        precision="bf16",
+        format=None,
+        quality=None,
+        megapixels=16,
+        overwrite=True,
+        dry_run=False,
+        as_json=False,
     )
+    assert code == 0
 
 
 @torch.no_grad()

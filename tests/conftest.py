@@ -11,10 +11,12 @@ import pytest
 import torch
 from clones import commit, make_repository, run
 from followed_repro import FollowedRepro, run_undisturbed
+from made_store import make_store
 from xdist.scheduler import LoadFileScheduling
 
 from srlab.data.images import write_png
 from srlab.params import Params, load_params
+from srlab.tracking import patience
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DVC_NO_ANALYTICS"] = "true"
 
@@ -104,6 +106,14 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a project with an empty MLflow store, which is asked once and not again."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setattr(patience, "_PAUSES", ())
+    return make_store(tmp_path)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def test_cards_become_rows_and_a_damaged_one_is_named(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text("of another stage")
     (row,) = cost_rows(read_costs(tmp_path, ["train", "not_run"]))
     cells = dict(zip(HEAD, row, strict=True))
-    assert cells["wall time"] == "1:15 min"
+    assert cells["wall time"] == "1 min 15 s"
     assert cells["peak memory"] == "1.50 GiB"
     assert cells["parameters"] == "1,547,350"
     assert cells["multiply-adds"] == ""

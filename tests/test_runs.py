@@ -7,12 +7,11 @@ import pytest
 import torch
 import yaml
 from conftest import ROOT
-from made_store import all_runs, client, make_store, only_run, points
+from made_store import all_runs, client, only_run, points
 
 from srlab import cli, tracking
 from srlab.models.memnet import MemNet
 from srlab.params import load_params
-from srlab.tracking import opening
 from srlab.tracking.store import unsent_folder
 from srlab.training.on_patches import sections
 from srlab.weights import Card, load_card, make_card, save_weights
@@ -29,13 +28,6 @@ PIPELINE = {
         },
     }
 }
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.setattr(opening, "_PAUSES", ())
-    return make_store(tmp_path)
 
 
 def srlab(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import requests
 from conftest import ROOT, make_photo
-from made_store import client, make_store
+from made_store import client
 from PIL import Image
 from test_folded import as_if_trained
 
@@ -38,13 +38,6 @@ from srlab.weights import load_weights, make_card, save_weights
 MEMNET = {"memory_blocks": 1, "residual_units": 1, "features": 4}
 SRRESNET = {"scale": 2, "residual_blocks": 1, "features": 4, "batch_norm": False}
 PHOTO = make_photo(31, 22)
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.setattr(registry, "_PAUSES", ())
-    return make_store(tmp_path)
 
 
 def weights(folder: Path, name: str, factor: float = 1.0) -> Path:

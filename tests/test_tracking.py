@@ -30,13 +30,6 @@ PYTHONPATH = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
 PHOTO = make_photo(8, 8)
 
 
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.setattr(opening, "_PAUSES", ())
-    return make_store(tmp_path)
-
-
 def training(fingerprint: str | None = "f00d"):
     return tracking.run("memnet", PARAMS, "abc", fingerprint=fingerprint)
 

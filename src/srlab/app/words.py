@@ -3,6 +3,7 @@
 from markupsafe import Markup
 
 from srlab.app.enlarging import Enlarged
+from srlab.durations import duration
 from srlab.upscaling.formats import Header
 from srlab.upscaling.sizes import Sizing
 
@@ -32,7 +33,7 @@ def facts(name: str, header: Header) -> Markup:
 def report(result: Enlarged) -> Markup:
     """What came of it."""
     (width, height), size = result.size, result.file.stat().st_size
-    facts = [f"{width:,} × {height:,} pixels", _bytes(size), _duration(result.seconds)]
+    facts = [f"{width:,} × {height:,} pixels", _bytes(size), duration(result.seconds)]
     report = _line(result.file.name, facts)
     notes = [note[0].upper() + note[1:] + "." for note in result.notes]
     if result.shown.is_part:
@@ -53,15 +54,7 @@ def problem(text: str) -> Markup:
 
 def left(seconds: float) -> str:
     """What stands above the progress bar."""
-    return f"Enlarging, {_duration(seconds)} left"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    return f"Enlarging, {duration(seconds)} left"
 
 
 def _bytes(size: int) -> str:

@@ -35,8 +35,9 @@ def ssim(sr: Tensor, hr: Tensor) -> Tensor:
 
 
 def _blur(planes: Tensor) -> Tensor:
-    """Along each axis a weighted sum of shifted images: torch's convolution takes seven times as
-    long in float64."""
+    """Gaussian means (..., H - 10, W - 10) of (..., H, W)."""
+    # A sum of shifted images along each axis: torch's convolution takes seven times as long in
+    # float64.
     offsets = torch.arange(_WINDOW, dtype=torch.float64) - _WINDOW // 2
     gaussian = torch.exp(-(offsets**2) / (2 * _SIGMA**2))
     weights = (gaussian / gaussian.sum()).tolist()

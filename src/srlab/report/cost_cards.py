@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from srlab.durations import duration
 from srlab.errors import SrlabError
 
 HEAD = (
@@ -53,7 +54,7 @@ def cost_rows(cards: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
     return [
         [
             stage,
-            _duration(card["seconds"]),
+            duration(card["seconds"]),
             f"{card['peak_memory_mib'] / 1024:.2f} GiB",
             f"{card['parameters']:,}" if "parameters" in card else "",
             f"{card['multiply_adds'] / 1e9:.1f} G" if "multiply_adds" in card else "",
@@ -67,11 +68,3 @@ def cost_rows(cards: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
 
 def _rate(card: Mapping[str, Any], name: str, unit: str) -> str:
     return f"{card[name]:.3g} {unit}" if name in card else ""
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d} h" if hours else f"{minutes}:{rest:02d} min"

@@ -7,7 +7,6 @@ images, scales, protocol and metric.
 import contextlib
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,12 @@ from typing import Any
 from srlab.serving.saving import save_for_serving
 from srlab.serving.scored import Result, ScoredNetwork
 from srlab.tracking.opening import one_at_a_time
-from srlab.tracking.store import Store, is_refusal, open_store
+from srlab.tracking.patience import patiently
+from srlab.tracking.store import Store, open_store
 from srlab.tracking.warn import brief, warn
 
 CHAMPION = "champion"
 """The alias of the best version."""
-
-_PAUSES = (1.0, 3.0)
 
 
 def register(scored: ScoredNetwork) -> None:
@@ -35,21 +33,16 @@ def register(scored: ScoredNetwork) -> None:
         print(f"{scored.weights} was not scored, so it is not registered as {name}")
         return
     result = scored.result()
+
+    def attempt() -> None:
+        store = open_store()
+        # One stage after the other: two that meet must not both be the first champion.
+        with one_at_a_time():
+            version = _find(store, name, scored) or _create(store, name, scored)
+            print(_judge(store, name, version, scored, result))
+
     try:
-        for pause in (*_PAUSES, None):
-            try:
-                store = open_store()
-                # One stage after the other: two that meet must not both be the first champion.
-                with one_at_a_time():
-                    version = _find(store, name, scored) or _create(store, name, scored)
-                    print(_judge(store, name, version, scored, result))
-                return
-            except ImportError:
-                raise
-            except Exception as error:
-                if pause is None or is_refusal(error):
-                    raise
-                time.sleep(pause)
+        patiently(attempt)
     except ImportError:
         warn(f"MLflow is not installed; {scored.weights} is not registered as {name}")
     except Exception as error:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,14 +10,14 @@ from filelock import FileLock
 from srlab.provenance import git_commit, values_hash
 from srlab.tracking.mlflow_run import MlflowRun
 from srlab.tracking.owners import TAG, Owner, end_orphans
+from srlab.tracking.patience import patiently
 from srlab.tracking.protocol import Run, SilentRun
-from srlab.tracking.store import Store, is_refusal, open_store, runs_folder
+from srlab.tracking.store import Store, open_store, runs_folder
 from srlab.tracking.warn import brief, warn
 
 FINGERPRINT = "fingerprint"
 """The tag that says what a run trained: stage, params, data and code."""
 
-_PAUSES = (1.0, 3.0)
 _LONGEST_OPENING = 120.0
 
 
@@ -118,22 +117,19 @@ def _try_to_open(
     if fingerprint is not None:
         tags, known_by = {**tags, FINGERPRINT: fingerprint}, FINGERPRINT
     owner: Owner | None = None
+
+    def attempt() -> MlflowRun:
+        nonlocal owner
+        store = open_store()
+        with one_at_a_time():
+            end_orphans(store)
+            owner = owner or Owner(store.uri)
+            opened = open_run(store, name, params, tags, known_by=known_by, owner=owner)
+            opened.send_left()
+        return opened
+
     try:
-        for pause in (*_PAUSES, None):
-            try:
-                store = open_store()
-                with one_at_a_time():
-                    end_orphans(store)
-                    owner = owner or Owner(store.uri)
-                    opened = open_run(store, name, params, tags, known_by=known_by, owner=owner)
-                    opened.send_left()
-                return opened
-            except ImportError:
-                raise
-            except Exception as error:
-                if pause is None or is_refusal(error):
-                    raise
-                time.sleep(pause)
+        return patiently(attempt)
     except ImportError:
         warn("MLflow is not installed; this run is not tracked")
     except Exception as error:

@@ -15,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from srlab.durations import duration
 from srlab.upscaling.plan import Job
 from srlab.upscaling.sources import STANDARD
 
@@ -111,7 +112,7 @@ class Report:
         if rest:
             parts.append(f"{rest} not done")
         head = "stopped: " if self.interrupted else ""
-        return f"{head}{', '.join(parts)} ({_duration(time.monotonic() - self._begin)})"
+        return f"{head}{', '.join(parts)} ({duration(time.monotonic() - self._begin)})"
 
     def _add(
         self,
@@ -139,7 +140,7 @@ class Report:
             self._say(f"{'' if job.exists else 'error: '}{job.source.name}: {reason}")
             return
         assert size is not None
-        took = "" if seconds is None else f", {_duration(seconds)}"
+        took = "" if seconds is None else f", {duration(seconds)}"
         would = "would write " if status == "planned" else ""
         changes = f"; {'; '.join(notes)}" if notes else ""
         self._say(f"{would}{job.source.name} -> {target} ({size[0]}x{size[1]}{took}{changes})")
@@ -151,11 +152,3 @@ class Report:
 def _pixels(job: Job) -> int:
     header = job.header
     return header.size[0] * header.size[1] * header.frames if header is not None else 0
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

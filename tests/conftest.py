@@ -1,18 +1,18 @@
 """What the tests share: images made here, the folder of real ones, params made small."""
 
+import json
 import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from clones import commit, make_repository, run
-from followed_repro import FollowedRepro, run_undisturbed
+from filelock import FileLock
+from followed_repro import run_undisturbed
 from made_store import make_store
-from xdist.scheduler import LoadFileScheduling
 
 from srlab.data.images import write_png
 from srlab.params import Params, load_params
@@ -23,23 +23,11 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DVC_NO_ANALYTICS"] = "true"
 pytest_plugins = ["chromium"]
 
 ROOT = Path(__file__).parent.parent
-OF_ONE_PIPELINE = ("test_experiments", "test_kill", "test_pipeline")
-"""The files whose tests look at the fixture `undisturbed`, which takes minutes to make."""
+LONGEST = ("test_kill", "test_studies", "test_experiments", "test_pipeline")
+"""The files that take longest, in the order in which they start."""
 TRAINING_STEPS = 150
 """Of the pipeline that tests run through DVC."""
 MIRROR = Path(os.environ.get("SRLAB_MIRROR", ROOT.parent / "shared"))
-
-
-class _ByFixture(LoadFileScheduling):
-    """Tests of a file stay in one process, and so do those of all files that share a pipeline."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file: str = super()._split_scope(nodeid)
-        return "the pipeline" if Path(file).stem in OF_ONE_PIPELINE else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    return _ByFixture(config, log)
 
 
 def pytest_configure() -> None:
@@ -53,7 +41,8 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with what takes longest."""
-    items.sort(key=lambda item: item.path.stem not in OF_ONE_PIPELINE)
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 @pytest.fixture(autouse=True)
@@ -122,20 +111,29 @@ class Undisturbed:
 
     folder: Path
     """A repository; `clones.START` is the commit before, HEAD has the results."""
-    repro: FollowedRepro
-    """What ran it."""
+    seconds: dict[str, float]
+    """Of each stage."""
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    """The smoke profile, trained a little longer, and its results pushed to a remote."""
-    trainings = ("memnet", "srresnet", "srgan")
-    changes = {f"{name}.budget.steps": TRAINING_STEPS for name in trainings}
-    folder = make_repository(tmp_path_factory.mktemp("srlab") / "repository", changes)
-    repro = run_undisturbed(folder)
-    commit(folder, "results")
-    run(folder, "dvc", "push", "-q")
-    return Undisturbed(folder, repro)
+    """The smoke profile, trained a little longer, and its results pushed to a remote.
+
+    The first process that wants it makes it, for all.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, seconds = shared / "undisturbed" / "repository", shared / "undisturbed.json"
+    with FileLock(shared / "undisturbed.lock"):
+        if not seconds.is_file():
+            trainings = ("memnet", "srresnet", "srgan")
+            changes = {f"{name}.budget.steps": TRAINING_STEPS for name in trainings}
+            made = run_undisturbed(make_repository(folder, changes))
+            commit(folder, "results")
+            run(folder, "dvc", "push", "-q")
+            seconds.write_text(json.dumps(made))
+    return Undisturbed(folder, json.loads(seconds.read_text()))
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,7 +79,7 @@ class Course:
 
 
 def plan_kills(
-    kills: int, undisturbed: FollowedRepro, steps: int, chance: random.Random
+    kills: int, seconds: Mapping[str, float], steps: int, chance: random.Random
 ) -> list[Kill]:
     """Random moments, in the order of the pipeline.
 
@@ -88,11 +88,10 @@ def plan_kills(
 
     Args:
         kills: how many.
-        undisturbed: has run through.
+        seconds: of each stage, in the order of the pipeline, when nothing disturbs it.
         steps: of each training.
         chance: draws.
     """
-    seconds = undisturbed.seconds()
     order = list(seconds)
     trainings = [stage for stage in order if stage.startswith("train_")]
     moments: list[tuple[int, int, float]] = []
@@ -193,12 +192,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kill-repro-") as work:
         repository = make_repository(Path(work, "repository"), changes)
         undisturbed = clone(repository, Path(work, "undisturbed"), START)
-        repro = run_undisturbed(undisturbed)
-        stages = repro.seconds()
+        stages = run_undisturbed(undisturbed)
         _say(f"undisturbed: {len(stages)} stages in {sum(stages.values()):.0f} s")
         killed = clone(repository, Path(work, "killed"), START)
         chance = random.Random(arguments.seed)
-        kills = plan_kills(arguments.kills, repro, arguments.steps, chance)
+        kills = plan_kills(arguments.kills, stages, arguments.steps, chance)
         course = run_killed(killed, kills, list(stages))
         wrong = complaints(undisturbed, killed)
         for line in (*course.mended, *wrong):

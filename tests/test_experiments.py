@@ -137,18 +137,24 @@ def test_an_experiment_becomes_a_branch(queued: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "complaints"),
     [
-        ("memnet.features=many", "params.yaml: memnet.features: input should be a valid integer"),
-        ("memnet.features=many", "found 'many' (str)"),
-        ("memnet.featurs=3", "Key 'featurs' is not in struct"),
-        ("+memnet.featurs=3", "params.yaml: memnet.featurs: unknown key; did you mean 'features'?"),
-        ("report.scale=3", "report.scale 3 is not one of evaluate.scales"),
+        (
+            "memnet.features=many",
+            ["params.yaml: memnet.features: input should be a valid integer", "found 'many' (str)"],
+        ),
+        ("memnet.featurs=3", ["Key 'featurs' is not in struct"]),
+        (
+            "+memnet.featurs=3",
+            ["params.yaml: memnet.featurs: unknown key; did you mean 'features'?"],
+        ),
+        ("report.scale=3", ["report.scale 3 is not one of evaluate.scales"]),
     ],
 )
-def test_a_wrong_override_is_refused_with_its_key(pulled: Path, change, complaint) -> None:
+def test_a_wrong_override_is_refused_with_its_key(pulled: Path, change, complaints) -> None:
     said = run(pulled, "dvc", "exp", "run", "--temp", "-S", change, code=255)
-    assert complaint in said
+    for complaint in complaints:
+        assert complaint in said
     assert "Traceback" not in said
     assert len(ran(said)) <= 1
     assert run(pulled, "git", "status", "--porcelain", "-uno") == ""

@@ -64,7 +64,7 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
             for scale in settings["scales"]
             for kernel in settings["degradations"]
         ]
-        self._maps: dict[str, np.ndarray] = {}
+        self._views: dict[str, list[np.ndarray]] = {}
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
     def epoch(self, step: int) -> int:
@@ -80,50 +80,51 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         drawn = np.broadcast_to(drawn, self.batch)[self.shard]
         symmetries = random.integers(8 if self.augment else 1, size=self.batch)[self.shard]
 
-        hr_map, *maps = (self._map(name) for name in ("hr", *self.degradations))
-        hr = np.empty((len(patches), *hr_map.shape[1:]), np.uint8)
-        seen = np.empty((len(patches), *maps[drawn[0]].shape[1:]), np.uint8)
+        hr_views, *seen_views = (self._turned(name) for name in ("hr", *self.degradations))
+        hr = np.empty((len(patches), *hr_views[0].shape[1:]), np.uint8)
+        seen = np.empty((len(patches), *seen_views[drawn[0]][0].shape[1:]), np.uint8)
         # Patch by patch: each is copied once, turned on the way.
         chosen = zip(patches.tolist(), drawn.tolist(), symmetries.tolist(), strict=True)
         for index, (patch, number, symmetry) in enumerate(chosen):
-            turn = SYMMETRIES[symmetry]
-            hr[index] = turn(hr_map[patch])
-            seen[index] = turn(maps[number][patch])
+            hr[index] = hr_views[symmetry][patch]
+            seen[index] = seen_views[number][symmetry][patch]
         return torch.from_numpy(seen), torch.from_numpy(hr)
 
     def _shuffled(self, positions: np.ndarray) -> np.ndarray:
         """Positions in the endless stream of epochs -> patch numbers."""
         epochs = positions // self.patches
         result = np.empty_like(positions)
-        for epoch in np.unique(epochs):
+        for epoch in range(epochs[0], epochs[-1] + 1):
             if self._order[0] != epoch:
-                random = np.random.default_rng([self.seed, 0, int(epoch)])
+                random = np.random.default_rng([self.seed, 0, epoch])
                 # Of 32 bits: this is what of a large set lies in memory.
                 order = np.arange(self.patches, dtype=np.uint32)
-                self._order = (int(epoch), random.permutation(order))
+                self._order = (epoch, random.permutation(order))
             chosen = epochs == epoch
             result[chosen] = self._order[1][positions[chosen] % self.patches]
         return result
 
-    def _map(self, name: str) -> np.ndarray:
+    def _turned(self, name: str) -> list[np.ndarray]:
+        """A file's patches in each of the symmetries, as views."""
         # Opened on first use: every worker process maps the file for itself.
-        if name not in self._maps:
+        if name not in self._views:
             # As a plain array: numpy's memmap class makes every small operation slower.
-            self._maps[name] = np.asarray(np.load(self.folder / f"{name}.npy", mmap_mode="r"))
-        return self._maps[name]
+            patches = np.asarray(np.load(self.folder / f"{name}.npy", mmap_mode="r"))
+            self._views[name] = [turn(patches) for turn in SYMMETRIES]
+        return self._views[name]
 
 
 SYMMETRIES: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
-    lambda patch: patch,
-    lambda patch: patch.swapaxes(1, 2)[:, ::-1],
-    lambda patch: patch[:, ::-1, ::-1],
-    lambda patch: patch.swapaxes(1, 2)[:, :, ::-1],
-    lambda patch: patch[:, :, ::-1],
-    lambda patch: patch.swapaxes(1, 2)[:, ::-1, ::-1],
-    lambda patch: patch[:, ::-1],
-    lambda patch: patch.swapaxes(1, 2),
+    lambda patches: patches,
+    lambda patches: patches.swapaxes(-1, -2)[..., ::-1, :],
+    lambda patches: patches[..., ::-1, ::-1],
+    lambda patches: patches.swapaxes(-1, -2)[..., ::-1],
+    lambda patches: patches[..., ::-1],
+    lambda patches: patches.swapaxes(-1, -2)[..., ::-1, ::-1],
+    lambda patches: patches[..., ::-1, :],
+    lambda patches: patches.swapaxes(-1, -2),
 )
-"""The symmetries of the square on (C, P, P): s turns by s % 4 quarters, and mirrors from 4 on."""
+"""The symmetries of the square on (..., P, P): s turns by s % 4 quarters, and mirrors from 4 on."""
 
 
 def loader(batches: PatchBatches, *, first: int, last: int | None, workers: int) -> DataLoader:

@@ -32,6 +32,7 @@ def main(
     from srlab.costs import measured, read_run_id
     from srlab.data.raw import select_datasets
     from srlab.evaluation import evaluate, write_scores
+    from srlab.inference.heap import keep_freed_memory
     from srlab.inference.strength import load_blend
     from srlab.inference.timed import TimedUpscaler
     from srlab.inference.upscalers import network_upscaler
@@ -42,6 +43,7 @@ def main(
     from srlab.serving.scored import Method, ScoredNetwork
     from srlab.weights import load_weights
 
+    keep_freed_memory()
     strength = None if blend_from is None else params.evaluate.strength
     if blend_from is None or strength is None:
         network, card = load_weights(weights)

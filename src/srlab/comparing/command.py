@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from srlab.errors import SrlabError
+from srlab.inference.heap import keep_freed_memory
 from srlab.report.crops import Box
 from srlab.zoo.registry import load_registry, resolve
 
@@ -48,6 +49,7 @@ def compare(
         raise SrlabError(f"{output}: end it in .png (a strip) or .html (a page with a slider)")
     if is_truth and (scale < 2 or not scale.is_integer()):
         raise SrlabError(f"--scale {scale:g}: choose 2 or another whole number with --truth")
+    keep_freed_memory()
     if output.exists() and image.exists() and output.samefile(image):
         raise SrlabError(f"{output}: would overwrite the picture; choose another output (-o)")
     if output.exists() and not overwrite:

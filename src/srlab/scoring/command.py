@@ -12,6 +12,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from srlab.complaints import nearest
 from srlab.errors import SrlabError
 from srlab.evaluation import Case, write_scores
+from srlab.inference.heap import keep_freed_memory
 from srlab.metrics.protocols import PROTOCOLS
 from srlab.params import EvaluateParams, Scale
 from srlab.report.scores import MethodScores
@@ -45,6 +46,7 @@ def evaluate(
     Raises:
         SrlabError: something that was named is not there, or cannot be scored.
     """
+    keep_freed_memory()
     params = _params(protocols, scales)
     only = params.scales[0] if len(params.scales) == 1 else None
     contestants = [contestant(target, strength=strength, scale=only) for target in targets]

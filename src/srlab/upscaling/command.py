@@ -7,6 +7,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, cast
 
 from srlab.errors import SrlabError
+from srlab.inference.heap import keep_freed_memory
 from srlab.upscaling.formats import format_named
 from srlab.upscaling.plan import Request, make_plan
 from srlab.upscaling.report import Report
@@ -48,6 +49,7 @@ def upscale(
     """
     if scale is not None and (width is not None or height is not None):
         raise SrlabError("--scale and a size contradict one another; leave one of them out")
+    keep_freed_memory()
     sizing = Sizing(4.0 if scale is None else scale, width, height)
     request = Request(
         inputs=inputs,

@@ -118,3 +118,17 @@ def test_lpips_of_bicubic(benchmarks, real_alexnet, dataset: str, published: flo
         lr, hr = protocol.pair(to_tensor(read_pixels(path)), 4)
         values.append(PerceptualMetrics(real_alexnet)(quantize(resample(lr, scale=4)), hr)[1])
     assert sum(values) / len(values) == pytest.approx(published, abs=0.002)
+
+
+def test_the_truth_is_looked_at_once() -> None:
+    backbone = Backbone("alexnet", alexnet_state())
+    calls: list[Tensor] = []
+    backbone.register_forward_pre_hook(lambda _, inputs: calls.append(inputs[0]))
+    metrics = PerceptualMetrics(backbone)
+    sr, hr = pair()
+    first = metrics(sr, hr)
+    once = len(calls)
+    assert metrics(sr, hr.clone()) == first
+    assert len(calls) - once == once / 2
+    assert metrics(sr, sr)[1] == 0
+    assert metrics(sr, hr) == first

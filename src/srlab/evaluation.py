@@ -119,7 +119,8 @@ def cases(
     for folder in folders:
         for path in list_images(folder):
             image = to_tensor(read_pixels(path))
-            for name, scale in itertools.product(params.protocols, params.scales):
+            # Under several protocols the truth of a scale is the same, see `PerceptualMetrics`.
+            for scale, name in itertools.product(params.scales, params.protocols):
                 if wanted(PROTOCOLS[name], scale):
                     lr, hr = PROTOCOLS[name].pair(image, scale)
                     yield Case(name, folder.name, scale, path.stem, lr, hr)

@@ -10,7 +10,6 @@ SMALLEST = 63
 """Sides below it leave AlexNet's last pooling without a value."""
 
 
-@torch.inference_mode()
 def alex(backbone: Backbone, sr: Tensor, hr: Tensor) -> Tensor:
     """Cosine similarity of the 9216 values behind AlexNet's last pooling, one value per image.
 
@@ -28,12 +27,18 @@ def alex(backbone: Backbone, sr: Tensor, hr: Tensor) -> Tensor:
     Raises:
         ValueError: the images are smaller than AlexNet's strides need, 63 pixels.
     """
-    for images in (sr, hr):
-        if min(images.shape[-2:]) < SMALLEST:
-            raise ValueError(f"ALEX needs images of {SMALLEST} pixels, not {images.shape[-2:]}")
-    return cosine_similarity(_features(backbone, sr).double(), _features(backbone, hr).double())
+    return cosine_similarity(alex_features(backbone, sr), alex_features(backbone, hr))
 
 
-def _features(backbone: Backbone, images: Tensor) -> Tensor:
+@torch.inference_mode()
+def alex_features(backbone: Backbone, images: Tensor) -> Tensor:
+    """What ALEX compares of RGB images (N, 3, H, W) in [0, 1]: (N, 9216) float64.
+
+    Raises:
+        ValueError: as `alex`.
+    """
+    if min(images.shape[-2:]) < SMALLEST:
+        raise ValueError(f"ALEX needs images of {SMALLEST} pixels, not {images.shape[-2:]}")
     (features,) = backbone(images.float(), ["relu5"], normalize=False)
-    return adaptive_avg_pool2d(max_pool2d(features, kernel_size=3, stride=2), 6).flatten(1)
+    pooled = adaptive_avg_pool2d(max_pool2d(features, kernel_size=3, stride=2), 6)
+    return pooled.flatten(1).double()

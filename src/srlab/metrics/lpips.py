@@ -31,7 +31,6 @@ def load_heads() -> list[Tensor]:
     return [state[f"lin{index}.model.1.weight"] for index in range(len(LAYERS))]
 
 
-@torch.inference_mode()
 def lpips(backbone: Backbone, heads: list[Tensor], sr: Tensor, hr: Tensor) -> Tensor:
     """LPIPS (AlexNet, v0.1) of RGB images, one value per image; 0 for equal images.
 
@@ -46,10 +45,21 @@ def lpips(backbone: Backbone, heads: list[Tensor], sr: Tensor, hr: Tensor) -> Te
     Source: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual
     Metric", equation 1. Their scaling of [-1, 1] is ImageNet's normalisation of [0, 1].
     """
-    total = torch.zeros(len(sr), dtype=torch.float64)
-    features = (backbone(images.float(), LAYERS) for images in (sr, hr))
-    for head, x, y in zip(heads, *features, strict=True):
-        distance = (head * (_unit(x) - _unit(y)).square()).sum(dim=1)
+    return lpips_distance(heads, lpips_features(backbone, sr), lpips_features(backbone, hr))
+
+
+@torch.inference_mode()
+def lpips_features(backbone: Backbone, images: Tensor) -> list[Tensor]:
+    """What LPIPS compares of RGB images (N, 3, H, W) in [0, 1]: unit vectors for each layer."""
+    return [_unit(features) for features in backbone(images.float(), LAYERS)]
+
+
+@torch.inference_mode()
+def lpips_distance(heads: list[Tensor], x: list[Tensor], y: list[Tensor]) -> Tensor:
+    """LPIPS (N,) float64 of what `lpips_features` gives for images and for the truth."""
+    total = torch.zeros(len(x[0]), dtype=torch.float64)
+    for head, features, truth in zip(heads, x, y, strict=True):
+        distance = (head * (features - truth).square()).sum(dim=1)
         total += distance.mean(dim=(1, 2))
     return total
 

@@ -36,6 +36,7 @@ _LINEAR = Goal("ours", most=1.1)
 GOALS: dict[str, tuple[Goal, ...]] = {
     "training MemNet M3R3, 64 features": (Goal("ratio", 2.0), Goal("limit_share", 0.85)),
     "training MemNet M2R2, 32 features": (Goal("ratio", 2.0), Goal("limit_share", 0.85)),
+    "training MemNet M6R6, 64 features, 3x3 gates": (Goal("ratio", 2.0), Goal("limit_share", 0.85)),
     "training SRResNet, 8 blocks of 48": (Goal("ratio", 2.0),),
     "training SRResNet, 16 blocks of 64 with BN": (Goal("ratio", 2.0),),
     "bf16, loss before the first step: MemNet M2R2, 32 features": (Goal("ours", most=1e-4),),

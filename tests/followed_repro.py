@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -53,12 +54,11 @@ class FollowedRepro:
     def output(self) -> str:
         return "\n".join(self.lines)
 
-    def reach(self, stages: set[str], seconds: float, *, step: int = 0) -> bool:
+    def reach(self, stages: Mapping[str, float], *, step: int = 0) -> bool:
         """Wait until one of some stages has run for so long; whether DVC is still at work then.
 
         Args:
-            stages: any of them.
-            seconds: to wait in it.
+            stages: any of them, with the seconds to wait in it.
             step: if it is a training, wait for a checkpoint of this step or a later one first.
         """
         with self._changed:
@@ -67,7 +67,7 @@ class FollowedRepro:
         if step and stage is not None and stage.startswith("train_"):
             while self.stage == stage and self._is_alive() and self._checkpoint(stage) < step:
                 time.sleep(0.01)
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + stages.get(self.stage or "", 0)
         while time.monotonic() < deadline and self._is_alive():
             time.sleep(0.01)
         return self._is_alive()

@@ -57,8 +57,8 @@ class Kill:
 
     stage: str
     """In this stage, or the first one after it that still has to run."""
-    seconds: float
-    """After the stage started, or after the checkpoint."""
+    moment: float
+    """What share of its time the stage gets; after a checkpoint, of a second."""
     step: int
     """Wait for a checkpoint of this step first; 0 in stages that train nothing."""
     ending: str
@@ -101,44 +101,54 @@ def plan_kills(
             for stage in chance.sample(trainings, len(trainings)):
                 moments.append((order.index(stage), chance.randint(1, latest), chance.random()))
         for stage in chance.sample(order, len(order)):
-            moments.append((order.index(stage), 0, chance.random() * seconds[stage]))
+            moments.append((order.index(stage), 0, chance.random()))
     endings = (_TEN * kills)[:kills]
     chance.shuffle(endings)
     return [
-        Kill(order[stage], wait, step, ending)
-        for (stage, step, wait), ending in zip(sorted(moments[:kills]), endings, strict=True)
+        Kill(order[stage], moment, step, ending)
+        for (stage, step, moment), ending in zip(sorted(moments[:kills]), endings, strict=True)
     ]
 
 
-def run_killed(folder: Path, kills: list[Kill], order: list[str]) -> Course:
+def run_killed(folder: Path, kills: list[Kill], seconds: Mapping[str, float]) -> Course:
     """Run the pipeline to its end, through kills.
+
+    Args:
+        folder: the pipeline's.
+        kills: see `plan_kills`.
+        seconds: as there.
 
     Raises:
         AssertionError: DVC fails otherwise than by a kill.
     """
     course = Course()
+    order = list(seconds)
     start = time.monotonic()
     for kill in kills:
-        repro = _started(folder, course, set(order[order.index(kill.stage) :]), kill)
+        # A stage may have ended without the checkpoint that was waited for; then it is the next's
+        # turn, which may be a short one.
+        later = order[order.index(kill.stage) :]
+        waits = {stage: kill.moment * (1.0 if kill.step else seconds[stage]) for stage in later}
+        repro = _started(folder, course, waits, kill.step)
         if repro is None:
             break
         course.killed.append((repro.stage or "before any stage", kill.ending))
         ENDINGS[kill.ending](repro)
         repro.wait()
         course.resumed += repro.output.count("goes on from the checkpoint")
-    last = _started(folder, course, set())
+    last = _started(folder, course)
     assert last is None
     course.seconds = time.monotonic() - start
     return course
 
 
 def _started(
-    folder: Path, course: Course, stages: set[str], kill: Kill | None = None
+    folder: Path, course: Course, waits: Mapping[str, float] | None = None, step: int = 0
 ) -> FollowedRepro | None:
     """A `dvc repro` that is where it is to be killed; None if it ends well before."""
     for _ in range(2):
         repro = FollowedRepro(folder, CHECKPOINTS)
-        if kill and repro.reach(stages, kill.seconds, step=kill.step):
+        if waits and repro.reach(waits, step=step):
             return repro
         code = repro.wait()
         course.resumed += repro.output.count("goes on from the checkpoint")
@@ -197,7 +207,7 @@ def main() -> None:
         killed = clone(repository, Path(work, "killed"), START)
         chance = random.Random(arguments.seed)
         kills = plan_kills(arguments.kills, stages, arguments.steps, chance)
-        course = run_killed(killed, kills, list(stages))
+        course = run_killed(killed, kills, stages)
         wrong = complaints(undisturbed, killed)
         for line in (*course.mended, *wrong):
             _say(line)

@@ -14,7 +14,7 @@ def test_three_kills_lose_nothing(undisturbed: Undisturbed, tmp_path: Path) -> N
     killed = clone(undisturbed.folder, tmp_path / "killed", START)
     kills = plan_kills(3, undisturbed.seconds, TRAINING_STEPS, random.Random(0))
     assert {kill.stage for kill in kills} == {"train_memnet", "train_srresnet", "train_srgan"}
-    course = run_killed(killed, kills, list(undisturbed.seconds))
+    course = run_killed(killed, kills, undisturbed.seconds)
     assert complaints(undisturbed.folder, killed) == []
     assert len(course.killed) == 3
     assert course.resumed > 0

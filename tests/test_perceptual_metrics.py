@@ -16,8 +16,8 @@ from srlab.data.color import quantize
 from srlab.data.images import list_images, read_pixels, to_tensor
 from srlab.data.resample import resample
 from srlab.errors import SrlabError
-from srlab.metrics.alex import alex
-from srlab.metrics.lpips import load_heads, lpips
+from srlab.metrics.alex import alex, alex_features
+from srlab.metrics.lpips import load_heads, lpips, lpips_features
 from srlab.metrics.perceptual import PerceptualMetrics, load_perceptual_metrics
 from srlab.metrics.protocols import PROTOCOLS
 
@@ -25,6 +25,14 @@ from srlab.metrics.protocols import PROTOCOLS
 def pair() -> tuple[Tensor, Tensor]:
     hr = to_tensor(make_photo(96, 80))
     return resample(resample(hr, scale=1 / 4), scale=4).clamp(0, 1), hr
+
+
+def alex_of(backbone: Backbone, sr: Tensor, hr: Tensor) -> float:
+    return alex(*(alex_features(backbone, image) for image in (sr, hr))).item()
+
+
+def lpips_of(backbone: Backbone, sr: Tensor, hr: Tensor) -> float:
+    return lpips(load_heads(), *(lpips_features(backbone, image) for image in (sr, hr))).item()
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +56,7 @@ def test_lpips_is_the_packages() -> None:
             {"weight": state[name], "bias": state[name.replace("weight", "bias")]}
         )
     sr, hr = pair()
-    ours = lpips(Backbone("alexnet", state), load_heads(), sr, hr).item()
+    ours = lpips_of(Backbone("alexnet", state), sr, hr)
     with torch.no_grad():
         expected = theirs(2 * sr - 1, 2 * hr - 1).item()
     assert ours == pytest.approx(expected, rel=1e-5)
@@ -58,8 +66,8 @@ def test_lpips_is_the_packages() -> None:
 def test_equal_images_are_equal() -> None:
     backbone = Backbone("alexnet", alexnet_state())
     _, hr = pair()
-    assert alex(backbone, hr, hr).item() == pytest.approx(1, abs=1e-6)
-    assert lpips(backbone, load_heads(), hr, hr).item() == 0
+    assert alex_of(backbone, hr, hr) == pytest.approx(1, abs=1e-6)
+    assert lpips_of(backbone, hr, hr) == 0
 
 
 def test_alex_is_the_cosine_of_torchvisions_pooled_features() -> None:
@@ -72,7 +80,7 @@ def test_alex_is_the_cosine_of_torchvisions_pooled_features() -> None:
         vectors = [network.avgpool(network.features(image)).flatten(1) for image in (sr, hr)]
     assert vectors[0].shape == (1, 9216)
     expected = cosine_similarity(*vectors).item()
-    assert alex(Backbone("alexnet", state), sr, hr).item() == pytest.approx(expected, abs=1e-6)
+    assert alex_of(Backbone("alexnet", state), sr, hr) == pytest.approx(expected, abs=1e-6)
 
 
 def test_small_images_and_a_missing_backbone_are_not_computed(tmp_path: Path) -> None:
@@ -80,7 +88,7 @@ def test_small_images_and_a_missing_backbone_are_not_computed(tmp_path: Path) ->
     small = torch.rand(1, 3, 62, 200)
     assert metrics(small, small) == (None, None)
     with pytest.raises(ValueError, match="63 pixels"):
-        alex(Backbone("alexnet", alexnet_state()), small, small)
+        alex_features(Backbone("alexnet", alexnet_state()), small)
     path = tmp_path / "metrics.safetensors"
     write_none(path)
     assert load_perceptual_metrics(path)(*pair()) == (None, None)

@@ -31,35 +31,32 @@ def load_heads() -> list[Tensor]:
     return [state[f"lin{index}.model.1.weight"] for index in range(len(LAYERS))]
 
 
-def lpips(backbone: Backbone, heads: list[Tensor], sr: Tensor, hr: Tensor) -> Tensor:
-    """LPIPS (AlexNet, v0.1) of RGB images, one value per image; 0 for equal images.
+@torch.inference_mode()
+def lpips_features(backbone: Backbone, images: Tensor) -> list[Tensor]:
+    """What LPIPS compares of RGB images (N, 3, H, W) in [0, 1]: unit vectors of each layer.
+
+    The scaling of [-1, 1] in the source is ImageNet's normalisation of [0, 1].
+    """
+    return [_unit(features) for features in backbone(images.float(), LAYERS)]
+
+
+@torch.inference_mode()
+def lpips(heads: list[Tensor], sr: list[Tensor], hr: list[Tensor]) -> Tensor:
+    """LPIPS (AlexNet, v0.1), one value per image; 0 for equal images.
 
     Args:
-        backbone: AlexNet.
         heads: see `load_heads`.
-        sr, hr: (N, 3, H, W) in [0, 1].
+        sr, hr: what `lpips_features` gives for results and for the truth.
 
     Returns:
         (N,) float64.
 
     Source: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual
-    Metric", equation 1. Their scaling of [-1, 1] is ImageNet's normalisation of [0, 1].
+    Metric", equation 1.
     """
-    return lpips_distance(heads, lpips_features(backbone, sr), lpips_features(backbone, hr))
-
-
-@torch.inference_mode()
-def lpips_features(backbone: Backbone, images: Tensor) -> list[Tensor]:
-    """What LPIPS compares of RGB images (N, 3, H, W) in [0, 1]: unit vectors for each layer."""
-    return [_unit(features) for features in backbone(images.float(), LAYERS)]
-
-
-@torch.inference_mode()
-def lpips_distance(heads: list[Tensor], x: list[Tensor], y: list[Tensor]) -> Tensor:
-    """LPIPS (N,) float64 of what `lpips_features` gives for images and for the truth."""
-    total = torch.zeros(len(x[0]), dtype=torch.float64)
-    for head, features, truth in zip(heads, x, y, strict=True):
-        distance = (head * (features - truth).square()).sum(dim=1)
+    total = torch.zeros(len(sr[0]), dtype=torch.float64)
+    for head, x, y in zip(heads, sr, hr, strict=True):
+        distance = (head * (x - y).square()).sum(dim=1)
         total += distance.mean(dim=(1, 2))
     return total
 

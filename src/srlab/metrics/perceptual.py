@@ -7,12 +7,11 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from torch.nn.functional import cosine_similarity
 
 from srlab.backbones import Backbone, load_backbone
 from srlab.errors import SrlabError
-from srlab.metrics.alex import SMALLEST, alex_features
-from srlab.metrics.lpips import load_heads, lpips_distance, lpips_features
+from srlab.metrics.alex import SMALLEST, alex, alex_features
+from srlab.metrics.lpips import load_heads, lpips, lpips_features
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,8 @@ class PerceptualMetrics:
             self._truths.append(truth)
         seen = _look(self._backbone, sr)
         return (
-            cosine_similarity(seen.alex, truth.alex).item(),
-            lpips_distance(self._heads, seen.lpips, truth.lpips).item(),
+            alex(seen.alex, truth.alex).item(),
+            lpips(self._heads, seen.lpips, truth.lpips).item(),
         )
 
 

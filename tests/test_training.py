@@ -15,6 +15,7 @@ from srlab.params import OptimizerParams, Params, ScheduleParams
 from srlab.tracking import SilentRun
 from srlab.training.batches import SYMMETRIES, PatchBatches, loader
 from srlab.training.checkpoints import NoCheckpoints
+from srlab.training.device_batches import DeviceBatches, fits_on
 from srlab.training.ema import RunningAverage
 from srlab.training.fabric import launch
 from srlab.training.loss_log import TrainingDivergedError
@@ -105,6 +106,33 @@ def test_worker_processes_change_nothing(patches: Path, workers: int) -> None:
     assert len(loaded) == 4
     for step, batch in zip(range(2, 6), loaded, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(batch, batches[step], strict=True))
+
+
+@pytest.mark.parametrize("enlarged", [True, False])
+@pytest.mark.parametrize("last", [4, None])
+def test_batches_made_on_a_device_are_those_of_the_disk(
+    smoke: Params, tmp_path: Path, enlarged: bool, last: int | None
+) -> None:
+    (tmp_path / "raw").mkdir()
+    write_png(tmp_path / "raw" / "made.png", make_photo(96, 96))
+    settings = smoke.patches.memnet if enlarged else smoke.patches.srgan
+    settings = settings.model_copy(update={"size": 32, "stride": 8, "scales": [2, 4]})
+    cut(settings, [tmp_path / "raw"], tmp_path / "packed")
+    batches = PatchBatches(tmp_path / "packed", batch=6, augment=True, seed=3)
+    steps = DeviceBatches(batches, torch.device("cpu")).steps(1, last)
+    for step, made in zip((1, 2, 3), steps, strict=last is not None):
+        assert all(torch.equal(a, b) for a, b in zip(made, batches[step], strict=True))
+
+
+def test_only_a_gpu_with_room_gets_the_patches(
+    patches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = PatchBatches(patches, batch=6, augment=True, seed=3)
+    size = sum(path.stat().st_size for path in patches.glob("*.npy"))
+    for free, fits in ((5 * size, True), (3 * size, False)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, free))
+        assert fits_on(torch.device("cuda"), batches) == fits
+    assert not fits_on(torch.device("cpu"), batches)
 
 
 def test_ranks_share_a_batch_without_overlap(patches: Path) -> None:

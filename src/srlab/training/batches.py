@@ -7,6 +7,7 @@ worker processes, not on how many devices share the batch, not on whether traini
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,17 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from srlab.data.patches import tensor_name
 from srlab.errors import SrlabError
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a step sees: of each of its patches, the number, the degradation and the symmetry."""
+
+    patches: np.ndarray
+    degradations: np.ndarray
+    """Positions in `PatchBatches.degradations`; all alike where patches are not enlarged."""
+    symmetries: np.ndarray
+    """Positions in `SYMMETRIES`."""
 
 
 class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
@@ -71,7 +83,8 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         """The epoch in which a step begins."""
         return step * self.batch // self.patches
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+    def draw(self, step: int) -> Draw:
+        """What a step sees, this process's share of it."""
         random = np.random.default_rng([self.seed, 1, step])
         positions = np.arange(step * self.batch, (step + 1) * self.batch)
         patches = self._shuffled(positions)[self.shard]
@@ -79,12 +92,16 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         drawn = random.integers(len(self.degradations), size=draws)
         drawn = np.broadcast_to(drawn, self.batch)[self.shard]
         symmetries = random.integers(8 if self.augment else 1, size=self.batch)[self.shard]
+        return Draw(patches, drawn, symmetries)
 
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        drawn = self.draw(step)
+        patches, numbers, symmetries = drawn.patches, drawn.degradations, drawn.symmetries
         hr_views, *seen_views = (self._turned(name) for name in ("hr", *self.degradations))
         hr = np.empty((len(patches), *hr_views[0].shape[1:]), np.uint8)
-        seen = np.empty((len(patches), *seen_views[drawn[0]][0].shape[1:]), np.uint8)
+        seen = np.empty((len(patches), *seen_views[numbers[0]][0].shape[1:]), np.uint8)
         # Patch by patch: each is copied once, turned on the way.
-        chosen = zip(patches.tolist(), drawn.tolist(), symmetries.tolist(), strict=True)
+        chosen = zip(patches.tolist(), numbers.tolist(), symmetries.tolist(), strict=True)
         for index, (patch, number, symmetry) in enumerate(chosen):
             hr[index] = hr_views[symmetry][patch]
             seen[index] = seen_views[number][symmetry][patch]
@@ -108,10 +125,14 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         """A file's patches in each of the symmetries, as views."""
         # Opened on first use: every worker process maps the file for itself.
         if name not in self._views:
-            # As a plain array: numpy's memmap class makes every small operation slower.
-            patches = np.asarray(np.load(self.folder / f"{name}.npy", mmap_mode="r"))
+            patches = self.mapped(name)
             self._views[name] = [turn(patches) for turn in SYMMETRIES]
         return self._views[name]
+
+    def mapped(self, name: str) -> np.ndarray:
+        """All patches of a degradation, or `hr`, as they lie on the disk: (N, C, P, P) uint8."""
+        # As a plain array: numpy's memmap class makes every small operation slower.
+        return np.asarray(np.load(self.folder / f"{name}.npy", mmap_mode="r"))
 
 
 SYMMETRIES: tuple[Callable[[np.ndarray], np.ndarray], ...] = (

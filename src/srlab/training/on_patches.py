@@ -1,5 +1,6 @@
 """Training on packed patches: batches and budget as params.yaml says."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from srlab.params import FitParams, Params, TrainerParams
 from srlab.tracking import Run
 from srlab.training.batches import PatchBatches, loader
 from srlab.training.checkpoints import Checkpoints
+from srlab.training.device_batches import DeviceBatches, fits_on
 from srlab.training.loop import optimize
 from srlab.training.random_state import seed_rank
 from srlab.training.ranks import Ranks
@@ -54,9 +56,19 @@ def train_on_patches(
     budget = Budget(params.budget, steps_per_epoch=steps_per_epoch, told=ranks.told)
     run.set_tags({"repeatable": str(budget.repeatable).lower(), "processes": str(ranks.count)})
     seed_rank(trainer.seed, ranks.rank)
+    if fits_on(fabric.device, batches):
+        on_device = DeviceBatches(batches, fabric.device)
+
+        def batches_from(step: int) -> Iterable[tuple[Tensor, Tensor]]:
+            return on_device.steps(step, budget.steps)
+    else:
+
+        def batches_from(step: int) -> Iterable[tuple[Tensor, Tensor]]:
+            return loader(batches, first=step, last=budget.steps, workers=trainer.workers)
+
     return optimize(
         trainee,
-        lambda step: loader(batches, first=step, last=budget.steps, workers=trainer.workers),
+        batches_from,
         name=name,
         run=run,
         budget=budget,

@@ -18,6 +18,7 @@ _CASES: dict[str, Callable[[], Case]] = {
     "srresnet": quick_srresnet,
     "paper-memnet": paper_memnet,
     "paper-srresnet": paper_srresnet,
+    "gpu-memnet": lambda: paper_memnet().with_trainer(accelerator="cuda", compile=True),
 }
 NAMES = (*_CASES, "inference")
 _STEPS = 6
@@ -40,18 +41,18 @@ def profiled(name: str) -> str:
     case = _CASES[name]()
     with TemporaryDirectory() as folder:
         patches = packed(case.patches, Path(folder))
-        return _table(lambda: case.train(patches, _STEPS))
+        return _table(lambda: case.train(patches, _STEPS), case.trainer.accelerator)
 
 
-def _table(work: Callable[[], object]) -> str:
+def _table(work: Callable[[], object], device: str = "cpu") -> str:
     work()
     activities = [ProfilerActivity.CPU]
-    if torch.cuda.is_available():
+    if device == "cuda":
         activities.append(ProfilerActivity.CUDA)
     with profile(activities=activities) as profiler:
         work()
     return str(
         profiler.key_averages().table(
-            sort_by="self_cpu_time_total", row_limit=_LINES, max_name_column_width=60
+            sort_by=f"self_{device}_time_total", row_limit=_LINES, max_name_column_width=60
         )
     )

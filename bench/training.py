@@ -1,6 +1,6 @@
 """Training on the processor: srlab's whole path against plain code, and against the machine."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,24 +31,34 @@ def name_of(case: Case) -> str:
     return f"training {case.name}"
 
 
-def compare(
-    case: Case, folder: Path, rounds: int, device: str = "cpu", longest: int = 500
-) -> Pairs:
-    """Plain training against srlab's, with the matrix-product rate as the limit.
+def compare(case: Case, folder: Path, rounds: int, longest: int = 500) -> Pairs:
+    """Plain training against srlab's on the processor, the matrix-product rate as the limit.
+
+    Args:
+        case: what is trained.
+        folder: for the patches.
+        rounds: how often.
+        longest: steps of a round, at most.
+    """
+    # Enough that a round takes about two seconds on two cores.
+    steps = max(2, int(2.5e11 / (case.flops_per_patch() * case.batch)))
+    plainly, ours = both(case, folder, min(steps, longest))
+    return alternate(plainly, ours, rounds, lambda: limit(case))
+
+
+def both(
+    case: Case, folder: Path, steps: int, device: str = "cpu"
+) -> tuple[Callable[[], float], Callable[[], float]]:
+    """What gives the patches per second of some steps: plain training, and srlab's.
 
     Args:
         case: what is trained; on the device.
         folder: for the patches.
-        rounds: how often.
+        steps: that count.
         device: torch's type.
-        longest: steps of a round, at most.
     """
     patches = packed(case.patches, folder)
     pngs = png_files(patches, folder / "png", count=4 * case.batch)
-    flops = case.flops_per_patch()
-    # Enough that a round takes about two seconds on two cores, on a GPU enough steps to settle.
-    steps = 50 if device == "cuda" else max(2, int(2.5e11 / (flops * case.batch)))
-    steps = min(steps, longest)
 
     def plainly() -> float:
         network, loss = case.plain(), case.plain_loss()
@@ -56,9 +66,9 @@ def compare(
             network, loss, pngs, batch=case.batch, steps=steps, warmup=2, device=device
         )
 
-    return alternate(
-        plainly,
-        lambda: case.rate(patches, steps, warmup=2),
-        rounds,
-        lambda: 1e9 * matrix_rate(limit_type(device), device) / flops,
-    )
+    return plainly, lambda: case.rate(patches, steps, warmup=2)
+
+
+def limit(case: Case, device: str = "cpu") -> float:
+    """Patches per second at the rate of matrix products."""
+    return 1e9 * matrix_rate(limit_type(device), device) / case.flops_per_patch()

@@ -28,6 +28,7 @@ from srlab.training.batches import PatchBatches
 from srlab.training.checkpoints import Checkpoints, NoCheckpoints
 from srlab.training.device_batches import DeviceBatches, fits_on
 from srlab.training.fabric import launch
+from srlab.training.loss_log import LossLog
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA GPU")
 
@@ -164,6 +165,14 @@ def test_training_goes_on_from_a_checkpoint(
     # Not the same bits: on a GPU, sums are made in any order.
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.allclose(one, other, atol=2e-2)
+
+
+def test_steps_of_a_checkpoint_are_logged_with_those_after_it() -> None:
+    run = Recorder()
+    log = LossLog(run, steps=4000)
+    log.load_state_dict({"pending": [(0, {"loss/total": torch.tensor(1.0)})], "rate": 0.1})
+    log.add(1, {"loss/total": torch.tensor(3.0, device="cuda")}, 0.1)
+    assert log.flush({}) == 2.0
 
 
 @pytest.mark.parametrize("section", ["memnet", "srgan"])

@@ -50,7 +50,8 @@ class CollapseWatch:
         self._pending.append(self._mean(row))
         if len(self._pending) < _STEPS_BETWEEN_LOOKS:
             return None
-        rows = torch.stack(self._pending).tolist()
+        # Those of a checkpoint lie in the processor's memory.
+        rows = torch.stack([step.to(row.device) for step in self._pending]).tolist()
         self._pending.clear()
         for real_mean, fake_mean, step_spread in rows:
             certainty = self._params.certainty

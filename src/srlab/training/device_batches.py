@@ -41,10 +41,14 @@ class DeviceBatches:
             seen, rows = self._seen[0], drawn.degradations * len(self._hr) + drawn.patches
         else:
             seen, rows = self._seen[drawn.degradations[0]], drawn.patches
-        symmetries = self._placed(drawn.symmetries)
+        together = torch.from_numpy(np.stack([rows, drawn.patches, drawn.symmetries]).astype(int))
+        if self._device.type == "cuda":
+            # From memory that may be paged out, the copy would wait for all steps before.
+            together = together.pin_memory()
+        rows, patches, symmetries = together.to(self._device, non_blocking=True)
         return (
-            self._turned(seen.index_select(0, self._placed(rows)), symmetries),
-            self._turned(self._hr.index_select(0, self._placed(drawn.patches)), symmetries),
+            self._turned(seen.index_select(0, rows), symmetries),
+            self._turned(self._hr.index_select(0, patches), symmetries),
         )
 
     def steps(self, first: int, last: int | None) -> Iterator[tuple[Tensor, Tensor]]:
@@ -65,9 +69,7 @@ class DeviceBatches:
         return flat.gather(2, order.expand(-1, flat.shape[1], -1)).view_as(patches)
 
     def _placed(self, array: np.ndarray) -> Tensor:
-        # Signed: torch takes no unsigned numbers as an index.
-        signed = array if array.dtype == np.uint8 else array.astype(np.int64)
-        return torch.from_numpy(np.require(signed, requirements="W")).to(self._device)
+        return torch.from_numpy(np.require(array, requirements="W")).to(self._device)
 
 
 def fits_on(device: torch.device, batches: PatchBatches) -> bool:

@@ -75,7 +75,9 @@ class LossLog:
         if not self._pending:
             return float("nan")
         names = list(self._pending[0][1])
-        table = torch.stack([torch.stack([t[n] for n in names]) for _, t in self._pending])
+        rows = [torch.stack([values[name] for name in names]) for _, values in self._pending]
+        # Those of a checkpoint lie in the processor's memory.
+        table = torch.stack([row.to(rows[-1].device) for row in rows])
         values = table.detach().float().cpu()
         for (step, _), row in zip(self._pending, values, strict=True):
             for name, value in zip(names, row.tolist(), strict=True):

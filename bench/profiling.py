@@ -18,7 +18,7 @@ _CASES: dict[str, Callable[[], Case]] = {
     "srresnet": quick_srresnet,
     "paper-memnet": paper_memnet,
     "paper-srresnet": paper_srresnet,
-    "gpu-memnet": lambda: paper_memnet().with_trainer(accelerator="cuda", compile=True),
+    "gpu-memnet": lambda: paper_memnet().with_trainer(accelerator="cuda"),
 }
 NAMES = (*_CASES, "inference")
 _STEPS = 6

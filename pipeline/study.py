@@ -19,6 +19,7 @@ def main(
     name: Annotated[str, typer.Argument(help="A study of pipeline/studies.yaml.")],
     steps: Annotated[int | None, typer.Option(min=1, help="Train each arm for so long.")] = None,
     minutes: Annotated[float | None, typer.Option(help="The same in minutes.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="The same in epochs.")] = None,
     change: Annotated[
         list[str] | None,
         typer.Option("--set", "-S", help="key=value of params.yaml, for all."),
@@ -38,7 +39,7 @@ def main(
     plan = load_plan(STUDIES, name)
     params = load_params()
     shared = {
-        **budget_overrides(plan, steps=steps, minutes=minutes),
+        **budget_overrides(plan, steps=steps, minutes=minutes, epochs=epochs),
         **dict(parse_override(text) for text in change or []),
     }
     arms = make_arms(plan, params.model_dump(), shared, source=f"{STUDIES}: {name}")

@@ -95,17 +95,24 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise SrlabError(f"-S {text}: {value!r} is no YAML; put quotes around it") from None
 
 
-def budget_overrides(plan: Plan, *, steps: int | None, minutes: float | None) -> Overrides:
-    """The changes that make a budget of steps or of minutes, or none for that of params.yaml.
+def budget_overrides(
+    plan: Plan,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    epochs: int | None = None,
+) -> Overrides:
+    """The changes that make a budget of steps, minutes or epochs, or none for the plan's own.
 
     Raises:
-        SrlabError: both are asked for.
+        SrlabError: more than one of them is asked for.
     """
-    if steps is None and minutes is None:
+    values = {"epochs": epochs, "steps": steps, "minutes": minutes}
+    asked = [f"--{unit}" for unit, value in values.items() if value is not None]
+    if not asked:
         return {}
-    if steps is not None and minutes is not None:
-        raise SrlabError("--steps and --minutes exclude each other; give one of them")
-    values = {"epochs": None, "steps": steps, "minutes": minutes}
+    if len(asked) > 1:
+        raise SrlabError(f"{' and '.join(asked)} exclude each other; give one of them")
     return {f"{name}.budget.{unit}": v for name in plan.budget for unit, v in values.items()}
 
 

@@ -66,7 +66,7 @@ class Plan(StrictModel):
     """Whose scores and pictures that stage writes."""
 
     budget: list[TrainedSection] = Field(min_length=1)
-    """Sections of the params whose budget `--steps` and `--minutes` set."""
+    """Sections of the params whose budget `--steps`, `--minutes` and `--epochs` set."""
 
     overrides: dict[str, Any] = Field(default_factory=dict)
     """Changes of the params that all arms share: dotted key -> value."""

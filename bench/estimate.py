@@ -170,11 +170,11 @@ def training_table(facts: Facts) -> Table:
         bandwidth=1e9 * facts.ours(TRIAD),
         launch=0.0,
     )
-    rows, assumed = [], False
+    rows, assumed = [], list[str]()
     for training in trainings(facts):
         rows.append(_cells(training, here, facts.cpu_share, 1, training.batch))
         share, measured = facts.gpu_share(training.case)
-        assumed |= not measured
+        assumed += [] if measured else [training.name]
         rows += [_cells(training, H200, share, count, training.batch) for count in COUNTS]
         # As many patches in fewer, larger steps, which the learning rate must then follow.
         rows.append(_cells(training, H200, share, COUNTS[-1], training.batch * COUNTS[-1]))
@@ -186,9 +186,10 @@ def training_table(facts: Facts) -> Table:
     ]
     if assumed:
         notes.append(
-            "No GPU was at hand: the share of its peak that convolutions reach is taken to be what "
-            f"was measured on this processor, at most 1 ({min(1.0, facts.cpu_share):.2f}); memory "
-            "traffic and the start of operations are counted beside it."
+            f"Not measured on a GPU: {', '.join(assumed)}. The share of its peak that convolutions "
+            "reach is taken to be what was measured on this processor, at most 1 "
+            f"({min(1.0, facts.cpu_share):.2f}); memory traffic and the start of operations are "
+            "counted beside it."
         )
     head = ["training", "on", "batch", "compute", "memory", "start", "exchange", "patches/s"]
     title = "Milliseconds of a step, and what the whole training takes"

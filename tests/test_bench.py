@@ -326,7 +326,7 @@ def test_estimates_are_made_of_what_was_measured(facts: Facts) -> None:
     assert [r[1] for r in (one, eight, many, larger)] == ["1 H200", "8 H200", "64 H200", "64 H200"]
     assert float(one[3]) == pytest.approx(8 * float(eight[3]), rel=0.02)
     assert int(larger[2]) == 64 * int(many[2])
-    assert any("No GPU was at hand" in note for note in table.notes)
+    assert any("Not measured on a GPU: MemNet M6R6, " in note for note in table.notes)
     measured = Row("training on a GPU, MemNet M6R6, 64 features, 3x3 gates", "", 1, 1, 1, 0.45)
     with_gpu = Facts({**facts.rows, measured.name: measured}, facts.growths)
     slower = next(r for r in training_table(with_gpu).rows if r[1] == "1 H200")

@@ -21,6 +21,7 @@ from srlab.training.fabric import launch
 from srlab.training.loss_log import TrainingDivergedError
 from srlab.training.memnet import architecture, fit
 from srlab.training.on_patches import sections
+from srlab.training.recorded import Training, train_recorded
 from srlab.training.saving import fit_and_save
 from srlab.training.schedule import Budget, learning_rate
 from srlab.weights import load_weights, make_card
@@ -168,6 +169,14 @@ def test_every_factor_is_drawn(patches: Path) -> None:
 def test_missing_patches_are_an_error_that_names_them(tmp_path: Path) -> None:
     with pytest.raises(SrlabError, match="no packed patches"):
         PatchBatches(tmp_path, batch=1, augment=False, seed=0)
+
+
+def test_a_stage_without_patches_ends_before_it_starts(smoke: Params, tmp_path: Path) -> None:
+    training = Training("memnet", "memnet", {}, [2], smoke.trainer, {}, tmp_path)
+    files = {name: tmp_path / name for name in ("weights", "curves", "cost")}
+    with pytest.raises(SrlabError, match="no packed patches"):
+        train_recorded(training, lambda *_: pytest.fail("it trains"), **files)
+    assert not list(tmp_path.iterdir())
 
 
 def test_one_batch_can_be_overfitted(smoke: Params, patches: Path) -> None:
@@ -370,10 +379,10 @@ def test_the_running_average_follows_the_weights() -> None:
     average = RunningAverage(network, decay=0.5)
     with torch.no_grad():
         network.weight.fill_(11.0)
-    average.update(network)  # the first decay is 1 / 10
+    average.update()  # the first decay is 1 / 10
     assert average.network.weight.item() == pytest.approx(0.1 * 1 + 0.9 * 11)
     for _ in range(40):
-        average.update(network)
+        average.update()
     assert average.network.weight.item() == pytest.approx(11)
 
 

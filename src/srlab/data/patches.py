@@ -85,6 +85,19 @@ def cut(params: PatchParams, folders: list[Path], output: Path) -> dict:
     return index
 
 
+def read_index(folder: Path) -> dict:
+    """The index of a folder of packed patches.
+
+    Raises:
+        SrlabError: the folder holds none.
+    """
+    try:
+        index: dict = json.loads((folder / "index.json").read_text())
+    except (OSError, ValueError) as error:
+        raise SrlabError(f"{folder}: no packed patches ({error}); run: dvc repro") from error
+    return index
+
+
 def grid(height: int, width: int, *, size: int, stride: int) -> Iterator[tuple[int, int]]:
     """Upper left corners (y, x) of all whole patches, in steps of the stride."""
     for y in range(0, height - size + 1, stride):

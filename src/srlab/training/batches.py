@@ -5,7 +5,6 @@ worker processes, not on how many devices share the batch, not on whether traini
 """
 
 import itertools
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from srlab.data.patches import tensor_name
-from srlab.errors import SrlabError
+from srlab.data.patches import read_index, tensor_name
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,7 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        try:
-            index = json.loads((folder / "index.json").read_text())
-        except (OSError, ValueError) as error:
-            raise SrlabError(f"{folder}: no packed patches ({error}); run: dvc repro") from error
+        index = read_index(folder)
         settings = index["settings"]
         self.folder = folder
         self.batch = batch

@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -15,6 +16,10 @@ class RunningAverage(Generic[Network]):
     The decay of the first steps is smaller, (1 + n) / (10 + n), so that a short training does not
     keep a share of the untrained network.
 
+    Args:
+        network: whose weights are averaged; they must stay where they are from now on.
+        decay: the share of the average that a step keeps.
+
     Attributes:
         network: a copy of the network that holds the average.
     """
@@ -24,6 +29,12 @@ class RunningAverage(Generic[Network]):
         self.network.requires_grad_(False)
         self.decay = decay
         self.updates = 0
+        # Looked up once, and averaged together: one by one takes a thirtieth of a small step.
+        pairs = list(
+            zip(self.network.state_dict().values(), network.state_dict().values(), strict=True)
+        )
+        self._floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -35,13 +46,11 @@ class RunningAverage(Generic[Network]):
         self.updates = state["updates"]
 
     @torch.no_grad()
-    def update(self, network: Network) -> None:
+    def update(self) -> None:
         """Take the weights after a step into the average."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
-        average = self.network.state_dict()
-        for name, present in network.state_dict().items():
-            if present.is_floating_point():
-                average[name].lerp_(present, 1 - decay)
-            else:
-                average[name].copy_(present)
+        averages, present = (list(tensors) for tensors in zip(*self._floats, strict=True))
+        get_ema_multi_avg_fn(decay)(averages, present, self.updates)
+        for average, count in self._counts:
+            average.copy_(count)

@@ -11,6 +11,7 @@ from torch import nn
 
 from srlab import tracking
 from srlab.costs import measured
+from srlab.data.patches import read_index
 from srlab.machine import device_name
 from srlab.models.complexity import multiply_adds, parameters
 from srlab.params import TrainerParams
@@ -75,6 +76,7 @@ def train_recorded(
             machines differ in params, data or code.
         SystemExit: SIGINT or SIGTERM came.
     """
+    read_index(training.patches)
     data = file_hash(training.patches / "index.json")
     fabric = launch(training.trainer)
     ranks = Ranks(fabric)

@@ -134,7 +134,7 @@ class AdversarialTrainee:
         if seen := self._watch.after_step(real, fake, sr.detach(), hr):
             self._collapsed(seen)
         if self._average is not None:
-            self._average.update(self.generator)
+            self._average.update()
         self._step += 1
         return logs
 

@@ -112,7 +112,7 @@ class _SupervisedTrainee(Generic[Network]):
         self._fabric.backward(total)
         take_step(self._fabric, self._module, self._optimizer, learning_rate, self._clip_norm)
         if self._average is not None:
-            self._average.update(self.network)
+            self._average.update()
         losses = {f"loss/{name}": term.detach() for name, term in terms.items()}
         return self._ranks.means({**losses, "loss/total": total.detach()})
 

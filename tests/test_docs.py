@@ -1,5 +1,6 @@
 """Numbers in the documents are those of the metrics in git."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,24 @@ def test_the_interpolations_are_those_that_were_scored() -> None:
     assert f"ALEX of nearest: {cell('nearest', 'set5', 4, 'alex'):.3f} here" in REPRODUCTION
 
 
-def test_what_the_released_memnet_loses_is_what_was_scored() -> None:
+def test_what_networks_reach_under_the_papers_protocol_is_what_was_scored() -> None:
     text = " ".join(REPRODUCTION.split())
-    memnet, bicubic = (cell(method, "set5", 4, "psnr") for method in ("memnet", "bicubic"))
-    assert f"MemNet {memnet:.2f} dB on Set5 at x4, where bicubic has {bicubic:.2f}" in text
-    assert memnet < bicubic
+    papers = {2: (32.43, 29.07), 3: (30.37, 26.95), 4: (28.53, 25.44)}
+    above = []
+    for scale, paper in papers.items():
+        bicubic, memnet, aliased = (
+            [cell(method, dataset, scale, "psnr") for dataset in ("set5", "set14")]
+            for method in ("bicubic", "memnet", "memnet_aliased")
+        )
+        cells = [" / ".join(decimals(list(pair), 2)) for pair in (bicubic, paper, aliased)]
+        assert f"| x{scale} | {' | '.join(cells)} |" in REPRODUCTION
+        assert all(m < b < a for m, b, a in zip(memnet, bicubic, aliased, strict=True))
+        above.append([a > p for a, p in zip(aliased, paper, strict=True)])
+    assert above == [[True, True], [False, False], [False, False]]
+    assert "x2 is above the paper, x3 and x4 are below it" in text
+    assert f"with {cell('memnet', 'set5', 4, 'psnr'):.2f} dB on Set5 at x4" in text
+    own = [cell("memnet_aliased", dataset, 4, "psnr", "y") for dataset in ("set5", "set14")]
+    assert f"`memnet_aliased` has {' / '.join(decimals(own, 2))} dB at x4" in text
 
 
 def test_the_studies_are_those_that_were_run() -> None:
@@ -79,21 +93,60 @@ def test_the_perceptual_weights_are_those_that_were_run() -> None:
     assert expected in REPRODUCTION
 
 
+def numbers(text: str) -> list[float]:
+    return [float(number) for number in text.split("/")]
+
+
 @pytest.mark.parametrize(
-    ("method", "scale", "metric", "protocol", "aims", "reached"),
+    ("name", "reached"),
     [
-        ("memnet", 2, "psnr", "y", (36.9, 32.6), True),
-        ("memnet", 4, "psnr", "y", (31.0, 27.8), False),
-        ("srresnet", 4, "psnr", "y_rgb8", (31.85, 28.3), False),
+        ("MemNet x2, PSNR under `y`", (True, False)),
+        ("MemNet x3, PSNR under `y`", (None, False)),
+        ("MemNet x4, PSNR under `y`", (True, False)),
+        ("SRResNet x4, PSNR under `y_rgb8`", (False, False)),
+        ("SRGAN x4, LPIPS under `y_rgb8`", (True, False)),
+        ("SRGAN x4, PSNR under `y_rgb8`", (True, True)),
     ],
 )
 def test_aims_are_reached_or_missed_as_the_document_says(
-    method, scale, metric, protocol, aims, reached
+    name: str, reached: tuple[bool | None, bool]
 ) -> None:
+    row = next(line for line in TRAINING.splitlines() if line.startswith(f"| {name} |"))
+    *aims, here = [part.strip() for part in row.strip("|").split("|")][1:]
+    method, scale = name.split()[0].lower(), int(name.split()[1][1])
+    metric, protocol = ("lpips" if "LPIPS" in name else "psnr"), name.split("`")[1]
     scores = [cell(method, dataset, scale, metric, protocol) for dataset in ("set5", "set14")]
-    assert all(score >= aim for score, aim in zip(scores, aims, strict=True)) == reached
-    before, _, after = " ".join(TRAINING.split()).partition(", reached;")
-    assert f"{aims[0]} / {aims[1]}" in (before if reached else after)
+    digits = 3 if metric == "lpips" else 2
+    assert here == " / ".join(value.lstrip("0") for value in decimals(scores, digits))
+    better = (lambda score, aim: score <= aim) if metric == "lpips" else float.__ge__
+    for aim, expected in zip(aims, reached, strict=True):
+        met = all(better(s, a) for s, a in zip(scores, numbers(aim), strict=True)) if aim else None
+        assert met == expected
+
+
+def validation(name: str) -> list[tuple[int, float]]:
+    """(step, mean PSNR at x4) of a training, from its start to its end."""
+    with (RELEASED / "curves" / name / "validation.csv").open() as file:
+        return [
+            (int(row["step"]), float(row["validation/psnr_x4"])) for row in csv.DictReader(file)
+        ]
+
+
+def test_what_came_of_the_plan_is_in_the_curves() -> None:
+    text = " ".join(TRAINING.split())
+    profile = read_yaml(ROOT / "profiles" / "released.yaml")
+    memnet, srresnet = (
+        validation(name)[-1][0] * profile[name]["batch"] for name in ("memnet", "srresnet")
+    )
+    assert f"It became {memnet:,} and {srresnet:,}." in text
+    curve = validation("srresnet")
+    step, top = max(curve, key=lambda point: point[1])
+    fell = f"after {step} steps: its validation fell from {top:.2f} to {curve[-1][1]:.2f} dB"
+    assert fell in text
+    steps, paper = validation("memnet_paper")[-1]
+    first = validation("memnet")[1][1]
+    said = f"{steps} steps, to {paper:.2f} dB at x4 in validation, where M4R4 had {first:.2f} dB"
+    assert said in text
 
 
 @pytest.mark.parametrize("section", ["srresnet", "srgan", "memnet"])

@@ -18,12 +18,12 @@ lint: .venv/installed-dev
 ui: .venv/installed
 	mlflow ui --backend-store-uri sqlite:///mlflow.db
 
-# README.md's tables and picture: of the released models, and of the last run.
+# README.md's tables, of the released models and of the last run, and its picture.
 readme: .venv/installed
 	python -m srlab.report.readme README.md released=metrics/released/table.md \
 	  results=metrics/report.md
-	mkdir -p docs
-	cp report/strips/sample_test/coffee.png docs/strip.png
+	srlab compare data/raw/test/sample_test/coffee.png --truth --overwrite -o docs/strip.png \
+	  -m bicubic -m memnet -m srresnet -m srgan
 
 clean:
 	rm -rf .venv .srlab

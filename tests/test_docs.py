@@ -80,6 +80,20 @@ def test_the_studies_are_those_that_were_run() -> None:
     assert expected in REPRODUCTION
 
 
+def test_what_the_papers_schedule_leaves_unlearnt_is_what_was_measured() -> None:
+    text = " ".join(TRAINING.split())
+    study = read(STUDIES / "schedule.json")
+    assert study["budget"] == {"epochs": 40}
+    for said, arm in (("with a cosine,", "cosine"), ("with AdamW", "adamw")):
+        found = next(
+            d
+            for d in study["differences"]
+            if (d["arm"], d["dataset"], d["scale"]) == (arm, "set14", 4)
+        )
+        mean, low, high = (f"{found[key]:+.2f}" for key in ("mean", "low", "high"))
+        assert f"{mean} dB [{low}, {high}] {said}" in text
+
+
 def test_the_perceptual_weights_are_those_that_were_run() -> None:
     none, tenth, paper, tenfold = (
         value.lstrip("0") for value in decimals(arms("perceptual_weight", "y_rgb8", "lpips"), 3)

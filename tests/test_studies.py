@@ -52,7 +52,7 @@ MADE_BY_KERNEL: list[tuple[str, Kernel]] = [
 def test_the_studies_of_the_paper_are_there() -> None:
     assert set(NAMES) == {
         "depth", "supervision", "resampling", "perceptual_weight", "patch_size", "dropout",
-        "gate_kernel", "bicubic_skip", "schedule",
+        "gate_kernel", "bicubic_skip", "schedule", "depth_at_equal_time", "specialist",
     }  # fmt: skip
 
 

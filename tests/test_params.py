@@ -56,6 +56,8 @@ BAD = [  # key, value, what the message must say
     ("memnet.optimizer.name", "sdg", ["did you mean 'sgd'?"]),
     ("srresnet.scale", 2, ["patches.srgan.scales must be [2]"]),
     ("patches.srgan.channels", "luma", ["patches.srgan", "channels: rgb"]),
+    ("patches.memnet.augment_scales", [0.9, 1.0], ["augment_scales", "less than 1"]),
+    ("patches.memnet.augment_scales", [0.9, 0.9], ["augment_scales names a value twice"]),
     ("patches.srgan.size", 66, ["size 66 is not a multiple of scale 4"]),
     ("srgan.perceptual.backbone", "vgg13", ["srgan.perceptual.backbone", "did you mean 'vgg1"]),
     ("srgan.adversarial.loss", "hinges", ["did you mean 'hinge'?"]),

@@ -10,9 +10,11 @@ from conftest import ROOT, make_photo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from srlab.data.color import quantize
 from srlab.data.images import list_images, read_pixels, read_size, write_png
 from srlab.data.patches import cut, degrade, grid, patch_pairs, prepare, validation_images
 from srlab.data.raw import select_datasets
+from srlab.data.resample import resample
 from srlab.errors import SrlabError
 from srlab.params import Params, PatchParams
 
@@ -109,6 +111,45 @@ def test_what_is_packed_is_what_was_cut(params, photos: Path, tmp_path: Path) ->
     written = list((output / "validation").iterdir())
     assert [path.name for path in written] == [f"made_{validation[0].stem}.png"]
     assert np.array_equal(read_pixels(written[0]), middle[0, 0].mul(255).round().byte().numpy())
+
+
+def test_shrunk_copies_are_cut_too(params, tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    photo = make_photo(80, 101)
+    write_png(folder / "a.png", photo)
+    params = params.model_copy(update={"augment_scales": [0.9, 0.6], "validation_images": 0})
+    index = cut(params, [folder], tmp_path / "patches")
+    whole = prepare(params, photo)
+    copies = [whole, *(quantize(resample(whole, scale=factor)) for factor in (0.9, 0.6))]
+    assert [copy.shape[-2:] for copy in copies] == [(80, 101), (72, 91), (48, 61)]
+    expected = [
+        patch_pairs(params, copy, list(grid(*copy.shape[-2:], size=31, stride=21)))["hr"]
+        for copy in copies
+    ]
+    assert [len(patches) for patches in expected] == [12, 6, 2]
+    packed = np.load(tmp_path / "patches" / "hr.npy")
+    assert np.array_equal(packed, torch.cat(expected).mul(255).round().byte().numpy())
+    assert index["datasets"]["made"]["patches_of_whole_images"] == index["patches"] == 20
+
+
+def test_shrunk_copies_keep_the_validation_middles_unseen(params, tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    # The held out middle of the second image is white, all else is black.
+    for name in ("a", "b"):
+        pixels = np.zeros((160, 160), np.uint8)
+        pixels[56:104, 56:104] = 255 * (name == "b")
+        write_png(folder / f"{name}.png", pixels)
+    params = params.model_copy(
+        update={"augment_scales": [0.9, 0.6], "validation_crop": 48, "stride": 3}
+    )
+    index = cut(params, [folder], tmp_path / "patches")
+    assert index["datasets"]["made"]["validation"] == ["b"]
+    packed = np.load(tmp_path / "patches" / "hr.npy")
+    # Behind the antialiasing of the copies a border may shine a little.
+    assert packed.max() < 40
+    assert len(packed) < index["datasets"]["made"]["patches_of_whole_images"]
 
 
 def test_cutting_twice_gives_the_same_bits(params, photos: Path, tmp_path: Path) -> None:

@@ -113,6 +113,10 @@ class PatchParams(Section):
     stride: int = Field(ge=1)
     """Distance between the patches of the grid in high-resolution pixels."""
 
+    augment_scales: list[Annotated[float, Field(gt=0, lt=1)]]
+    """Shrink each training image by these factors, too, and cut patches from the copies as well:
+    small sets have few images of each scene (Dong et al. 2016, FSRCNN: .9, .8, .7, .6)."""
+
     scales: list[Scale] = Field(min_length=1)
     """Factors that patches are degraded by; one is drawn at random for each patch and step."""
 
@@ -133,7 +137,8 @@ class PatchParams(Section):
 
     @model_validator(mode="after")
     def _aligned(self) -> "PatchParams":
-        for name, values in (("scales", self.scales), ("degradations", self.degradations)):
+        for name in ("augment_scales", "scales", "degradations"):
+            values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} names a value twice: {values}")
         if self.enlarged:

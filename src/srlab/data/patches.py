@@ -12,6 +12,7 @@ through one at a time: memory does not grow with their number.
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ from srlab.data.images import (
     write_png,
 )
 from srlab.data.kernels import Kernel
-from srlab.data.resample import resample
+from srlab.data.resample import resample, resampled_size
 from srlab.errors import SrlabError
 from srlab.params import PatchParams
 
@@ -56,11 +57,11 @@ def cut(params: PatchParams, folders: list[Path], output: Path) -> dict:
     for folder in folders:
         paths = list_images(folder)
         validation = validation_images(paths, params.validation_images)
-        chosen = [_Job(path, _corners(params, path, path in validation)) for path in paths]
+        chosen = _jobs(params, paths, validation)
         datasets[folder.name] = {
             "images": len(paths),
             "validation": [path.stem for path in validation],
-            "patches_of_whole_images": sum(len(_corners(params, path, False)) for path in paths),
+            "patches_of_whole_images": sum(len(job.corners) for job in _jobs(params, paths, [])),
             "patches": sum(len(job.corners) for job in chosen),
         }
         for path in validation:
@@ -164,27 +165,46 @@ def _crop(image: Tensor, corners: list[tuple[int, int]], size: int) -> Tensor:
 
 @dataclass(frozen=True)
 class _Job:
-    """An image, and the upper left corners of the patches to cut from it."""
+    """An image or a shrunk copy of it, and the upper left corners of the patches to cut from it."""
 
     path: Path
+    factor: float
     corners: list[tuple[int, int]]
 
+    def image(self, params: PatchParams) -> Tensor:
+        """Float32 (1, C, H, W), of 8-bit values as a file would hold."""
+        whole = prepare(params, read_pixels(self.path))
+        return whole if self.factor == 1 else quantize(resample(whole, scale=self.factor))
 
-def _corners(params: PatchParams, path: Path, validates: bool) -> list[tuple[int, int]]:
-    """The grid's corners; without those of patches that reach into the middle, if it validates."""
-    height, width = read_size(path)
+
+def _jobs(params: PatchParams, paths: list[Path], validation: list[Path]) -> list[_Job]:
+    return [
+        _Job(path, factor, _corners(params, read_size(path), factor, path in validation))
+        for path in paths
+        for factor in (1, *params.augment_scales)
+    ]
+
+
+def _corners(
+    params: PatchParams, size: tuple[int, int], factor: float, validates: bool
+) -> list[tuple[int, int]]:
+    """The grid's corners on a copy of an image of that size (H, W), shrunk by the factor.
+
+    If it validates, without those of patches that reach into the image's middle.
+    """
+    height, width = (resampled_size(side, factor) for side in size)
     corners = grid(height, width, size=params.size, stride=params.stride)
     if not validates:
         return list(corners)
-    rows, columns = (_middle(side, params.validation_crop) for side in (height, width))
+    rows, columns = (_middle(side, params.validation_crop) for side in size)
     return [
         (y, x)
         for y, x in corners
         if not (
-            y < rows.stop
-            and y + params.size > rows.start
-            and x < columns.stop
-            and x + params.size > columns.start
+            y < math.ceil(rows.stop * factor)
+            and y + params.size > math.floor(rows.start * factor)
+            and x < math.ceil(columns.stop * factor)
+            and x + params.size > math.floor(columns.start * factor)
         )
     ]
 
@@ -205,8 +225,7 @@ def _pack(params: PatchParams, jobs: list[_Job], total: int, output: Path) -> di
     writers: dict[str, _TensorWriter] = {}
     try:
         for job in jobs:
-            image = prepare(params, read_pixels(job.path))
-            for name, patches in patch_pairs(params, image, job.corners).items():
+            for name, patches in patch_pairs(params, job.image(params), job.corners).items():
                 if name not in writers:
                     shape = (total, *patches.shape[1:])
                     writers[name] = _TensorWriter((output / f"{name}.npy").open("wb"), shape)

@@ -98,12 +98,21 @@ def resample(
     if height == 0 or width == 0:
         raise ValueError(f"an image of {width}x{height} pixels cannot be resampled")
     factors = (scale, scale) if scale is not None else (size[0] / height, size[1] / width)  # type: ignore[index]
-    # The tolerance keeps 1/3 * 255 from becoming 86 pixels through rounding.
-    sizes = size or (math.ceil(height * factors[0] - 1e-9), math.ceil(width * factors[1] - 1e-9))
+    sizes = size or (resampled_size(height, factors[0]), resampled_size(width, factors[1]))
     # The axis that shrinks most goes first, so that the second pass touches the fewest pixels.
     for axis in sorted((-2, -1), key=lambda axis: factors[axis + 2]):
         images = _resample_axis(images, axis, factors[axis + 2], sizes[axis + 2], kernel)
     return images
+
+
+def resampled_size(side: int, scale: float) -> int:
+    """Pixels that a side of an image has after resampling by a factor, as in MATLAB.
+
+    >>> resampled_size(255, 1 / 3)
+    85
+    """
+    # The tolerance keeps 1/3 * 255 from becoming 86 pixels through rounding.
+    return math.ceil(side * scale - 1e-9)
 
 
 def _resample_axis(images: Tensor, axis: int, scale: float, size: int, kernel: Kernel) -> Tensor:

@@ -24,21 +24,26 @@ _SCALE = 4
 
 
 def measure(settings: Settings) -> Iterator[Row]:
-    """Seconds and peak memory of enlarging a file by 4 to a PNG file."""
+    """Seconds and peak memory of enlarging a file by 4 to a PNG or JPEG file."""
     yield from _costs(1, settings.threads, with_plain=True)
     if not settings.quick:
         # Plain code would take twelve times its memory of one megapixel.
         yield from _costs(12, settings.threads, with_plain=False)
+        yield from _costs(12, settings.threads, with_plain=False, suffix=".jpg")
 
 
-def _costs(megapixels: int, threads: int, *, with_plain: bool) -> Iterator[Row]:
+def _costs(
+    megapixels: int, threads: int, *, with_plain: bool, suffix: str = ".png"
+) -> Iterator[Row]:
     height = int(math.sqrt(megapixels * 1e6 * 3 / 4))
     with TemporaryDirectory() as name:
-        source, target = Path(name) / "lr.png", Path(name) / "sr.png"
-        Image.fromarray(large_photo(height, height * 4 // 3)).save(source, compress_level=1)
+        source, target = (Path(name) / f"{side}{suffix}" for side in ("lr", "sr"))
+        photo = Image.fromarray(large_photo(height, height * 4 // 3))
+        photo.save(source, quality=95, compress_level=1)  # of JPEG, and of PNG
         plain = in_child(_plainly, source, target, threads=threads) if with_plain else None
         ours = in_child(_streamed, source, target, threads=threads)
-    name = f"enlarging a photo of {megapixels} megapixels by 4"
+    kind = "photo" if suffix == ".png" else "JPEG photo"
+    name = f"enlarging a {kind} of {megapixels} megapixels by 4"
     if plain is None:
         yield Row(f"{name}: time", "s", ours=ours.value)
         yield Row(f"{name}: memory of the whole process", "MiB", ours=ours.peak_bytes / 2**20)

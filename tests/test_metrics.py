@@ -68,15 +68,16 @@ def test_protocols_crop_to_a_multiple_and_score_what_they_say(name: str, scale: 
     lr, hr = protocol.pair(to_tensor(make_photo(50, 61)), scale)
     assert lr.shape[-2:] == (50 // scale, 61 // scale)
     assert hr.shape[-2:] == (50 // scale * scale, 61 // scale * scale)
-    on_luma = name not in ("y_rgb8", "paper")
+    on_rgb = name in ("paper", "paper_antialiased")
+    on_luma = name != "y_rgb8" and not on_rgb
     assert lr.shape[1] == (1 if on_luma else 3)
     # Kernels that pick pixels, such as nearest, leave 8-bit values as they are.
     if not on_luma or name == "y":
         assert torch.equal(quantize(lr), lr) == (not on_luma)
     compared = protocol.comparable(hr, scale)
-    shaved = 0 if name == "paper" else 2 * scale
+    shaved = 0 if on_rgb else 2 * scale
     assert compared.shape[-1] == hr.shape[-1] - shaved
-    assert compared.shape[1] == (3 if name == "paper" else 1)
+    assert compared.shape[1] == (3 if on_rgb else 1)
 
 
 SSIM_Y = [("set5", (0.9299, 0.8682, 0.8104)), ("set14", (0.8687, 0.7736, 0.7019))]

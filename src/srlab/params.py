@@ -35,6 +35,7 @@ ProtocolName = Literal[
     "y",
     "y_rgb8",
     "paper",
+    "paper_antialiased",
     "y_bilinear",
     "y_box",
     "y_lanczos",

@@ -72,13 +72,17 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
         score_luma=False,
         shave=False,
     ),
+    "paper_antialiased": Protocol(
+        "bicubic", "bicubic", luma_first=False, round_lr=True, score_luma=False, shave=False
+    ),
     "y_bilinear": _luma_made_by("bilinear"),
     "y_box": _luma_made_by("box"),
     "y_lanczos": _luma_made_by("lanczos"),
     "y_nearest": _luma_made_by("nearest"),
     "y_bicubic_aliased": _luma_made_by("bicubic_aliased"),
 }
-"""`y` as SRCNN, VDSR, MemNet; `y_rgb8` as SRResNet, EDSR; `paper` as Lal & Javid's Table 1.
+"""`y` as SRCNN, VDSR, MemNet; `y_rgb8` as SRResNet, EDSR; `paper` as the interpolations in Lal &
+Javid's Table 1; `paper_antialiased` as the numbers of MemNet there let one guess.
 
 The others are for the question of their section 7.2.3, what a network does with images that were
 shrunk in another way than those it learnt from. The bicubic baseline enlarges with MATLAB's bicubic

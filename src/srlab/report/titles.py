@@ -7,6 +7,7 @@ _TITLES: dict[ProtocolName, str] = {
     "y_rgb8": "MATLAB bicubic on 8-bit RGB, PSNR and SSIM on luma (as SRResNet, EDSR)",
     "y": "MATLAB bicubic on 8-bit luma, scored on luma (as SRCNN, VDSR, MemNet)",
     "paper": "bicubic without antialiasing, PSNR and SSIM on RGB (as Lal & Javid)",
+    "paper_antialiased": "MATLAB bicubic on 8-bit RGB, PSNR and SSIM on RGB",
 }
 
 PROTOCOL_TITLES: dict[ProtocolName, str] = {

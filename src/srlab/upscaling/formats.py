@@ -43,7 +43,9 @@ FORMATS: dict[str, Format] = {
     for form in (
         Format("png", "PNG", (".png", ".apng"), True, True, True, None, True, True, _LONG, True),
         Format("tiff", "TIFF", (".tif", ".tiff"), True, True, False, None, True, True, _LONG, True),
-        Format("jpeg", "JPEG", (".jpg", ".jpeg"), False, False, False, 95, True, True, 65_500),
+        Format(
+            "jpeg", "JPEG", (".jpg", ".jpeg"), False, False, False, 95, True, True, 65_500, True
+        ),
         Format("webp", "WebP", (".webp",), True, False, True, 95, True, False, 16_383),
         Format("avif", "AVIF", (".avif",), True, False, True, 90, True, False, 65_536),
         Format("bmp", "BMP", (".bmp",), False, False, False, None, False, True, 32_767),

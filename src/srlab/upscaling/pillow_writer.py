@@ -1,4 +1,4 @@
-"""Pictures that are written whole, by Pillow: JPEG, WebP, AVIF, BMP, GIF, and animations."""
+"""Pictures that are written whole, by Pillow: WebP, AVIF, BMP, GIF, and animations."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -45,7 +45,8 @@ def check_memory(size: tuple[int, int], frames: int, form: Format) -> None:
         whole = "every frame" if frames > 1 else "the whole picture"
         raise SrlabError(
             f"{form.title} needs {whole} in memory, {needed / 1e9:.1f} GB, and "
-            f"{free / 1e9:.1f} GB are free; use png or tiff for still pictures, or a smaller scale"
+            f"{free / 1e9:.1f} GB are free; use jpeg, png or tiff for still pictures, or a smaller "
+            "scale"
         )
 
 
@@ -80,7 +81,8 @@ def write_still(
     """
     if form.name == "gif":
         image = _with_palette(image)
-    image.save(file, form.name, **_options(form, metadata, compression))
+    options = metadata_options(form, metadata) | compression_options(form, compression)
+    image.save(file, form.name, **options)
 
 
 def write_animation(
@@ -104,7 +106,7 @@ def write_animation(
         form: gif, webp, png or avif.
         metadata, compression: see `write_still`.
     """
-    options = _options(form, metadata, compression)
+    options = metadata_options(form, metadata) | compression_options(form, compression)
     times = [round(time) for time in durations]
     if form.name == "gif":
         images = [_with_palette(image) for image in images]
@@ -136,7 +138,8 @@ def left_out(form: Format, metadata: Metadata) -> list[str]:
     return [f"{', '.join(names)} left out: {form.title} has no room for it"] if names else []
 
 
-def _options(form: Format, metadata: Metadata, compression: Compression) -> dict[str, Any]:
+def metadata_options(form: Format, metadata: Metadata) -> dict[str, Any]:
+    """What Pillow is told of the metadata, of those that the format holds."""
     options: dict[str, Any] = {}
     room = _SEGMENT if form.name == "jpeg" else 2**31
     if form.exif:
@@ -150,6 +153,12 @@ def _options(form: Format, metadata: Metadata, compression: Compression) -> dict
         options["dpi"] = metadata.dpi
     if form.name in ("jpeg", "gif") and metadata.comment is not None:
         options["comment"] = metadata.comment
+    return options
+
+
+def compression_options(form: Format, compression: Compression) -> dict[str, Any]:
+    """What Pillow is told of how much may be lost."""
+    options: dict[str, Any] = {}
     if compression.lossless and form.name == "webp":
         options |= {"lossless": True, "quality": 75, "exact": True}
     elif form.quality is not None:

@@ -18,13 +18,16 @@ from srlab.errors import SrlabError
 from srlab.upscaling import colour, exif
 from srlab.upscaling.formats import Format
 from srlab.upscaling.hidden_colour import filled
+from srlab.upscaling.jpeg_writer import write_jpeg
 from srlab.upscaling.model import Model
 from srlab.upscaling.picture import Frame, Metadata, Picture
 from srlab.upscaling.pillow_writer import (
     Compression,
     check_memory,
+    compression_options,
     image_of,
     left_out,
+    metadata_options,
     write_animation,
     write_still,
 )
@@ -94,6 +97,9 @@ def write_enlarged(
         write_png(file, bands(frame), shape, dtype, metadata)
     elif form.name == "tiff":
         write_tiff(file, bands(frame), shape, dtype, metadata)
+    elif form.name == "jpeg":
+        lossy, own = compression_options(form, compression), metadata_options(form, metadata)
+        write_jpeg(file, bands(frame), shape, lossy, own)
     else:
         write_still(file, image_of(bands(frame), shape), form, metadata, compression)
     return notes

@@ -21,6 +21,7 @@ from srlab.training.fabric import launch
 from srlab.training.loss_log import TrainingDivergedError
 from srlab.training.memnet import architecture, fit
 from srlab.training.on_patches import sections
+from srlab.training.patch_file import PatchFile
 from srlab.training.recorded import Training, train_recorded
 from srlab.training.saving import fit_and_save
 from srlab.training.schedule import Budget, learning_rate
@@ -136,6 +137,40 @@ def test_only_a_gpu_with_room_gets_the_patches(
     assert not fits_on(torch.device("cpu"), batches)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_of_large_files_patches_are_asked_for_ahead(
+    patches: Path, monkeypatch, workers: int
+) -> None:
+    expected = PatchBatches(patches, batch=4, augment=True, seed=3)
+    monkeypatch.setattr("srlab.training.batches._are_small", lambda files: False)
+    asked: list[tuple[PatchFile, int]] = []
+    fetch = PatchFile.fetch
+
+    def noted(file: PatchFile, patch: int) -> None:
+        asked.append((file, patch))
+        fetch(file, patch)
+
+    monkeypatch.setattr(PatchFile, "fetch", noted)
+    batches = PatchBatches(patches, batch=4, augment=True, seed=3)
+    last = 3 * batches.patches // batches.batch  # more than two epochs
+    for step, (seen, hr) in zip(
+        range(5, last), loader(batches, first=5, last=last, workers=workers), strict=True
+    ):
+        assert all(torch.equal(a, b) for a, b in zip((seen, hr), expected[step], strict=True))
+    if workers == 0:
+        # Each patch once, with what the network sees of it, four steps ahead.
+        wanted = [n for step in range(5, last + 4) for n in batches.draw(step).patches.tolist()]
+        assert [patch for _, patch in asked[::2]] == [patch for _, patch in asked[1::2]] == wanted
+
+
+def test_a_step_back_is_read_as_well(patches: Path, monkeypatch) -> None:
+    expected = PatchBatches(patches, batch=4, augment=True, seed=3)
+    monkeypatch.setattr("srlab.training.batches._are_small", lambda files: False)
+    batches = PatchBatches(patches, batch=4, augment=True, seed=3)
+    for step in (9, 2, 11):
+        assert torch.equal(batches[step][1], expected[step][1])
+
+
 def test_ranks_share_a_batch_without_overlap(patches: Path) -> None:
     whole = PatchBatches(patches, batch=8, augment=True, seed=3)[4]
     shares = [
@@ -169,6 +204,12 @@ def test_every_factor_is_drawn(patches: Path) -> None:
 def test_missing_patches_are_an_error_that_names_them(tmp_path: Path) -> None:
     with pytest.raises(SrlabError, match="no packed patches"):
         PatchBatches(tmp_path, batch=1, augment=False, seed=0)
+
+
+def test_a_missing_file_of_patches_is_named(patches: Path) -> None:
+    (patches / "hr.npy").unlink()
+    with pytest.raises(SrlabError, match=r"patches are missing .*hr\.npy.*run: dvc repro"):
+        PatchBatches(patches, batch=4, augment=True, seed=3)
 
 
 def test_a_stage_without_patches_ends_before_it_starts(smoke: Params, tmp_path: Path) -> None:

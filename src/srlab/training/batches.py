@@ -8,13 +8,22 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from srlab.data.patches import read_index, tensor_name
+from srlab.errors import SrlabError
+from srlab.training.patch_file import PatchFile
+
+_AHEAD = 4
+"""Steps that the disk is asked for before they are wanted, where it is not read as a whole."""
+_SMALL = 2**30
+"""Bytes of patches that are read as a whole. Asking for each takes as long as copying it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         rank, world: this process gets its share of each batch.
 
     Raises:
-        SrlabError: the folder holds no packed patches.
+        SrlabError: the folder does not hold packed patches, or not all of them.
     """
 
     def __init__(
@@ -71,8 +80,18 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
             for scale in settings["scales"]
             for kernel in settings["degradations"]
         ]
+        self._files: dict[str, PatchFile] = {}
         self._views: dict[str, list[np.ndarray]] = {}
+        try:
+            self._small = _are_small([self._path(name) for name in ("hr", *self.degradations)])
+        except OSError as error:
+            raise SrlabError(f"{folder}: patches are missing ({error}); run: dvc repro") from None
+        self._fetched: dict[int, Draw] = {}
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Every worker process maps the files for itself.
+        return self.__dict__ | {"_files": {}, "_views": {}}
 
     def epoch(self, step: int) -> int:
         """The epoch in which a step begins."""
@@ -90,7 +109,7 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
         return Draw(patches, drawn, symmetries)
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
-        drawn = self.draw(step)
+        drawn = self.draw(step) if self._small else self._fetch_ahead(step)
         patches, numbers, symmetries = drawn.patches, drawn.degradations, drawn.symmetries
         hr_views, *seen_views = (self._turned(name) for name in ("hr", *self.degradations))
         hr = np.empty((len(patches), *hr_views[0].shape[1:]), np.uint8)
@@ -116,9 +135,22 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
             result[chosen] = self._order[1][positions[chosen] % self.patches]
         return result
 
+    def _fetch_ahead(self, step: int) -> Draw:
+        """What a step sees, after asking the disk for it and for some steps behind it."""
+        for coming in range(step, step + _AHEAD + 1):
+            if coming not in self._fetched:
+                self._fetched[coming] = drawn = self.draw(coming)
+                for patch, number in zip(
+                    drawn.patches.tolist(), drawn.degradations.tolist(), strict=True
+                ):
+                    self._file("hr").fetch(patch)
+                    self._file(self.degradations[number]).fetch(patch)
+        result = self._fetched[step]
+        self._fetched = {k: drawn for k, drawn in self._fetched.items() if k > step}
+        return result
+
     def _turned(self, name: str) -> list[np.ndarray]:
         """A file's patches in each of the symmetries, as views."""
-        # Opened on first use: every worker process maps the file for itself.
         if name not in self._views:
             patches = self.mapped(name)
             self._views[name] = [turn(patches) for turn in SYMMETRIES]
@@ -126,8 +158,21 @@ class PatchBatches(Dataset[tuple[Tensor, Tensor]]):
 
     def mapped(self, name: str) -> np.ndarray:
         """All patches of a degradation, or `hr`, as they lie on the disk: (N, C, P, P) uint8."""
-        # As a plain array: numpy's memmap class makes every small operation slower.
-        return np.asarray(np.load(self.folder / f"{name}.npy", mmap_mode="r"))
+        return self._file(name).patches
+
+    def _file(self, name: str) -> PatchFile:
+        if name not in self._files:
+            self._files[name] = PatchFile(self._path(name), whole=self._small)
+        return self._files[name]
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.npy"
+
+
+def _are_small(files: list[Path]) -> bool:
+    """Whether files are read in a moment, and stay in memory once they have been."""
+    size = sum(file.stat().st_size for file in files)
+    return size < min(_SMALL, psutil.virtual_memory().available / 2)
 
 
 SYMMETRIES: tuple[Callable[[np.ndarray], np.ndarray], ...] = (

@@ -20,8 +20,15 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
-def cell(method: str, dataset: str, scale: int, metric: str, protocol: str = "paper") -> float:
-    return read(RELEASED / f"{method}.json")[protocol][dataset][f"x{scale}"][metric]
+def cell(
+    method: str,
+    dataset: str,
+    scale: int,
+    metric: str,
+    protocol: str = "paper",
+    folder: Path = RELEASED,
+) -> float:
+    return read(folder / f"{method}.json")[protocol][dataset][f"x{scale}"][metric]
 
 
 def arms(study: str, protocol: str, metric: str) -> list[float]:
@@ -34,6 +41,17 @@ def arms(study: str, protocol: str, metric: str) -> list[float]:
 def difference(study: str, protocol: str) -> float:
     found = read(STUDIES / f"{study}.json")["differences"]
     return next(d["mean"] for d in found if (d["protocol"], d["scale"]) == (protocol, 4))
+
+
+def interval(study: str, arm: str, dataset: str) -> str:
+    """`+0.08 dB [+0.05, +0.12]`: what an arm gains at x4, as the text gives it."""
+    found = next(
+        d
+        for d in read(STUDIES / f"{study}.json")["differences"]
+        if (d["arm"], d["dataset"], d["scale"]) == (arm, dataset, 4)
+    )
+    mean, low, high = (f"{found[key]:+.2f}" for key in ("mean", "low", "high"))
+    return f"{mean} dB [{low}, {high}]"
 
 
 def decimals(values: list[float], digits: int) -> list[str]:
@@ -85,13 +103,54 @@ def test_what_the_papers_schedule_leaves_unlearnt_is_what_was_measured() -> None
     study = read(STUDIES / "schedule.json")
     assert study["budget"] == {"epochs": 40}
     for said, arm in (("with a cosine,", "cosine"), ("with AdamW", "adamw")):
-        found = next(
-            d
-            for d in study["differences"]
-            if (d["arm"], d["dataset"], d["scale"]) == (arm, "set14", 4)
+        assert f"{interval('schedule', arm, 'set14')} {said}" in text
+
+
+def test_what_shrunk_copies_are_worth_is_what_was_measured() -> None:
+    on = [interval("scaled_copies", "with_copies", dataset) for dataset in ("set5", "set14")]
+    assert f"{on[0]} on Set5 and {on[1]} on Set14" in " ".join(TRAINING.split())
+
+
+def test_a_specialist_reaches_what_was_measured() -> None:
+    text = " ".join(REPRODUCTION.split())
+    study = read(STUDIES / "specialist.json")
+    mix, own = (
+        " / ".join(
+            f"{arm['scores']['paper'][name]['x4']['psnr']:.2f}" for name in ("set5", "set14")
         )
-        mean, low, high = (f"{found[key]:+.2f}" for key in ("mean", "low", "high"))
-        assert f"{mean} dB [{low}, {high}] {said}" in text
+        for arm in study["arms"]
+    )
+    assert f"and only that, has {own} dB; the same on the mix has {mix}" in text
+    assert f"on Set14 is {interval('specialist', 'specialist', 'set14')}" in text
+    papers = (28.53, 25.44)
+    for arm in study["arms"]:
+        for name, paper in zip(("set5", "set14"), papers, strict=True):
+            assert arm["scores"]["paper"][name]["x4"]["psnr"] < paper - 1
+
+
+def test_the_papers_memnet_fits_antialiased_images_as_the_document_says() -> None:
+    text = " ".join(REPRODUCTION.split())
+    folder = ROOT / "metrics" / "paper_antialiased"
+    psnr = {2: (32.43, 29.07), 3: (30.37, 26.95), 4: (28.53, 25.44)}
+    alex = {2: (0.984, 0.976), 3: (0.964, 0.942), 4: (0.938, 0.902)}
+    below = []
+    for metric, digits, papers in (("psnr", 2, psnr), ("alex", 3, alex)):
+        for scale, paper in papers.items():
+            bicubic, memnet = (
+                [
+                    cell(method, dataset, scale, metric, "paper_antialiased", folder)
+                    for dataset in ("set5", "set14")
+                ]
+                for method in ("bicubic", "memnet")
+            )
+            cells = [" / ".join(decimals(list(p), digits)) for p in (bicubic, paper, memnet)]
+            assert f"| x{scale} {metric.upper()} | {' | '.join(cells)} |" in REPRODUCTION
+            pairs = zip(decimals(memnet, digits), paper, strict=True)
+            below += [round(p - float(m), 3) for m, p in pairs if float(m) < p]
+    assert "every PSNR of its MemNet is exceeded, and every ALEX but one, by 0.001" in text
+    assert below == [0.001]
+    x4, x3, x2 = (psnr[s][0] - round(cell("bicubic", "set5", s, "psnr"), 2) for s in (4, 3, 2))
+    assert f"gain {x4:.2f} dB on Set5 at x4, {x3:.2f} at x3, and lose {-x2:.2f} at x2" in text
 
 
 def test_the_perceptual_weights_are_those_that_were_run() -> None:

@@ -1,11 +1,11 @@
-"""Puts tables into the README: `python -m srlab.report.readme README.md NAME=TABLE...`."""
+"""Puts tables into documents: `python -m srlab.report.readme DOCUMENT NAME=TABLE...`."""
 
 import sys
 from pathlib import Path
 
 
 def with_table(readme: str, name: str, table: str) -> str:
-    """The README's text with a table between the two markers of its name.
+    """The text with a table between the two markers of its name.
 
     Raises:
         ValueError: a marker is missing.
@@ -14,7 +14,7 @@ def with_table(readme: str, name: str, table: str) -> str:
     before, found, rest = readme.partition(begin)
     _, also_found, after = rest.partition(end)
     if not found or not also_found:
-        raise ValueError(f"the README must hold the lines {begin!r} and {end!r}")
+        raise ValueError(f"the document must hold the lines {begin!r} and {end!r}")
     return f"{before}{begin}\n\n{table}\n{end}{after}"
 
 

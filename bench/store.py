@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from bench.alternation import seconds
 from bench.cases import quick_memnet
 from bench.child import anonymous_bytes, in_child
 from bench.data import batches_of, supply
@@ -29,10 +30,13 @@ def measure(settings: Settings) -> Iterator[Row | Growth]:
     """Anonymous memory and patches per second with stores of growing size, in fresh processes."""
     sizes = [share * settings.store_gb for share in _SHARES]
     grown, rates = [], []
+    plain_rate = 0.0
     for gigabytes in sizes:
         with TemporaryDirectory() as name:
             folder = make_store(quick_memnet().patches, Path(name), int(gigabytes * 1e9))
             extra, rate = in_child(read_randomly, folder, threads=settings.threads).value
+            if gigabytes == sizes[-1]:
+                plain_rate = in_child(read_plainly, folder, threads=settings.threads).value
         grown.append(extra / 2**20)
         rates.append(rate)
     name = f"store of {settings.store_gb:g} GB"
@@ -42,6 +46,13 @@ def measure(settings: Settings) -> Iterator[Row | Growth]:
         "MiB, plain holding all of it",
         plain=settings.store_gb * 1e9 / 2**20,
         ours=max(0.0, grown[-1] - grown[0]),
+    )
+    yield Row(
+        f"{name}: loader against a plain memory map",
+        "patches/s",
+        plain_rate,
+        rates[-1],
+        rates[-1] / plain_rate,
     )
     yield Row(
         f"{name}: loader against that of {small}",
@@ -107,3 +118,18 @@ def read_randomly(folder: Path) -> tuple[int, float]:
     batches = batches_of(quick_memnet(), folder)
     rate = supply(batches, _STEPS)
     return anonymous_bytes() - before, rate
+
+
+def read_plainly(folder: Path) -> float:
+    """Patches per second from plain memory maps, in another order than `read_randomly`'s."""
+    files = [np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))]
+    truth, seen = files[0], files[1:]
+    batch, random = quick_memnet().batch, np.random.default_rng(1)
+
+    def load() -> None:
+        for _ in range(_STEPS):
+            patches = random.integers(len(truth), size=batch)
+            np.array(truth[patches])
+            np.array(seen[random.integers(len(seen))][patches])
+
+    return _STEPS * batch / seconds(load)

@@ -116,9 +116,9 @@ class Case:
         Counted by torch on tensors without storage, so that nothing is computed.
         """
         if isinstance(self.params, MemNetParams):
-            shape = (1, 1, self.patches.size, self.patches.size)
+            shape = (1, 1, self.patches.patch_size, self.patches.patch_size)
         else:
-            side = self.patches.size // self.params.scale
+            side = self.patches.patch_size // self.params.scale
             shape = (1, 3, side, side)
         hollow = self.plain().to("meta")
         with FlopCounterMode(display=False) as counter:

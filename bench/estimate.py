@@ -153,10 +153,10 @@ def trainings(facts: Facts) -> Iterator[Training]:
 def _works() -> tuple[Work, Work, Work]:
     """Of M6R6, SRResNet and SRGAN."""
     memnet, srresnet = paper_memnet(), paper_srresnet()
-    hr = srresnet.patches.size
+    hr = srresnet.patches.patch_size
     lr = hr // srresnet.patches.scales[0]
     return (
-        supervised_work(memnet.network(), 1, memnet.patches.size),
+        supervised_work(memnet.network(), 1, memnet.patches.patch_size),
         supervised_work(srresnet.network(), 3, lr),
         adversarial_work(srresnet.network(), load_params(_PAPER).srgan, lr, hr),
     )
@@ -236,15 +236,18 @@ def store_table(facts: Facts) -> Table:
 
 def imagenet_store(patches: PatchParams, images_per_second: float) -> Store:
     """What a training set of ImageNet's size needs."""
-    corners = grid(IMAGE_HEIGHT, IMAGE_WIDTH, size=patches.size, stride=patches.stride)
+    corners = grid(IMAGE_HEIGHT, IMAGE_WIDTH, size=patches.patch_size, stride=patches.stride)
     return store(IMAGES, len(list(corners)), patch_bytes(patches), images_per_second)
 
 
 def patch_bytes(params: PatchParams) -> int:
     """Bytes of a packed patch with all that a network sees of it."""
     channels = 1 if params.channels == "luma" else 3
-    seen = [params.size if params.enlarged else params.size // scale for scale in params.scales]
-    squares = params.size**2 + len(params.degradations) * sum(side**2 for side in seen)
+    seen = [
+        params.patch_size if params.enlarged else params.patch_size // scale
+        for scale in params.scales
+    ]
+    squares = params.patch_size**2 + len(params.degradations) * sum(side**2 for side in seen)
     return channels * squares
 
 

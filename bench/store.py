@@ -91,12 +91,12 @@ def make_store(params: PatchParams, folder: Path, size: int) -> Path:
             "that are free; name a smaller one with --store-gb, or set TMPDIR"
         )
     names = [tensor_name(s, kernel) for s in params.scales for kernel in params.degradations]
-    patch = params.size**2
+    patch = params.patch_size**2
     count = max(1, size // (patch * (1 + len(names))))
     piece = np.random.default_rng(0).bytes(_PIECE)
     for name in ("hr", *names):
         with (folder / f"{name}.npy").open("wb") as file:
-            shape = (count, 1, params.size, params.size)
+            shape = (count, 1, params.patch_size, params.patch_size)
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
             left = count * patch

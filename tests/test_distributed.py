@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index in range(6):
         write_png(root / "raw" / f"{index}.png", make_photo(128, 128, seed=index))
     for name in ("memnet", "srgan"):
-        params = getattr(small(1).patches, name).model_copy(update={"size": 32, "stride": 32})
+        params = getattr(small(1).patches, name).model_copy(update={"patch_size": 32, "stride": 32})
         cut(params, [root / "raw"], root / name)
     (root / "untracked").mkdir()
     (root / "untracked" / "mlflow.py").write_text("raise ImportError\n")

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import copy
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 import yaml
 from conftest import ROOT
 from dvc.repo import Repo
+from dvc.stage.cache import _get_cache_hash
 from ruamel.yaml import YAML
 
 DVC_YAML = yaml.safe_load((ROOT / "dvc.yaml").read_text())
@@ -159,7 +161,7 @@ CHANGES = [
     ("patches.memnet.stride", 21, PATCHES_MEMNET),
     ("patches.memnet.scales", [2], PATCHES_MEMNET),
     ("patches.memnet.validation_images", 0, PATCHES_MEMNET),
-    ("patches.srgan.size", 96, PATCHES_SRGAN),
+    ("patches.srgan.patch_size", 96, PATCHES_SRGAN),
     ("memnet.features", 8, MEMNET),
     ("memnet.memory_blocks", 3, MEMNET),
     ("memnet.optimizer.learning_rate", 0.1, MEMNET),
@@ -223,3 +225,31 @@ def test_another_catalog_entry_reruns_nothing(clone: Path, rerun) -> None:
     changed = path.read_text().replace("Photographs inside the package", "Pictures in the package")
     downloaded = {"download_train@sample_train", "download_test@sample_test"}
     assert rerun(path, changed) == downloaded | PATCHES_MEMNET | PATCHES_SRGAN | CHECKED
+
+
+def test_every_param_counts_where_dvc_looks_for_earlier_results() -> None:
+    """DVC's run cache leaves some keys out of its hash; a parameter must not be called so."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for path in leaves(params):
+        changed = copy.deepcopy(params)
+        section = changed
+        for key in path[:-1]:
+            section = section[key]
+        section[path[-1]] = "changed"
+        assert run_cache_key(changed) != run_cache_key(params), ".".join(path)
+    assert run_cache_key({"a": {"size": 1}}) == run_cache_key({"a": {"size": 2}}), (
+        "DVC does not leave out `size` any more, and this test can go"
+    )
+
+
+def leaves(tree: dict) -> Iterator[tuple[str, ...]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from ((key, *rest) for rest in leaves(value))
+        else:
+            yield (key,)
+
+
+def run_cache_key(params: dict) -> str:
+    stage = {"cmd": "c", "deps": [], "params": {"params.yaml": params}, "outs": []}
+    return _get_cache_hash(copy.deepcopy(stage), key=True)

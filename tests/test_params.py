@@ -58,7 +58,7 @@ BAD = [  # key, value, what the message must say
     ("patches.srgan.channels", "luma", ["patches.srgan", "channels: rgb"]),
     ("patches.memnet.augment_scales", [0.9, 1.0], ["augment_scales", "less than 1"]),
     ("patches.memnet.augment_scales", [0.9, 0.9], ["augment_scales names a value twice"]),
-    ("patches.srgan.size", 66, ["size 66 is not a multiple of scale 4"]),
+    ("patches.srgan.patch_size", 66, ["patch_size 66 is not a multiple of scale 4"]),
     ("srgan.perceptual.backbone", "vgg13", ["srgan.perceptual.backbone", "did you mean 'vgg1"]),
     ("srgan.adversarial.loss", "hinges", ["did you mean 'hinge'?"]),
     ("srgan.discriminator.dropout", 1.0, ["srgan.discriminator.dropout", "less than 1"]),

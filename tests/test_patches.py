@@ -22,7 +22,7 @@ from srlab.params import Params, PatchParams
 @pytest.fixture
 def params(smoke: Params) -> PatchParams:
     return smoke.patches.memnet.model_copy(
-        update={"size": 31, "stride": 21, "validation_images": 1}
+        update={"patch_size": 31, "stride": 21, "validation_images": 1}
     )
 
 
@@ -51,7 +51,13 @@ def test_a_pair_is_the_same_crop_of_the_degraded_whole_image(params: PatchParams
 
 def test_low_resolution_patches_are_cut_in_step(params: PatchParams) -> None:
     params = params.model_copy(
-        update={"enlarged": False, "size": 24, "stride": 12, "scales": [2, 4], "channels": "rgb"}
+        update={
+            "enlarged": False,
+            "patch_size": 24,
+            "stride": 12,
+            "scales": [2, 4],
+            "channels": "rgb",
+        }
     )
     image = prepare(params, make_photo(70, 90)[..., 0])
     corners = list(grid(70, 90, size=24, stride=12))
@@ -176,7 +182,7 @@ def test_validation_images_are_spread_and_never_more_than_half() -> None:
 def test_the_papers_datasets_give_the_papers_grid(params, benchmarks: Path) -> None:
     counts = {
         name: sum(
-            len(list(grid(*read_size(path), size=params.size, stride=params.stride)))
+            len(list(grid(*read_size(path), size=params.patch_size, stride=params.stride)))
             for path in list_images(benchmarks / name)
         )
         for name in ("t91", "bsds200")
@@ -204,7 +210,7 @@ def _peak_memory(images: Path, output: Path) -> int:
         "import sys, resource; from pathlib import Path\n"
         "from srlab.data.patches import cut; from srlab.params import load_params\n"
         f"params = load_params(Path({str(ROOT / 'profiles' / 'smoke.yaml')!r})).patches.memnet\n"
-        "params = params.model_copy(update={'size': 32, 'stride': 8})\n"
+        "params = params.model_copy(update={'patch_size': 32, 'stride': 8})\n"
         f"cut(params, [Path({str(images)!r})], Path({str(output)!r}))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

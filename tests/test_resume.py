@@ -54,7 +54,7 @@ def patches(smoke: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index in range(6):
         write_png(root / "raw" / "made" / f"{index}.png", make_photo(128, 128, seed=index))
     for name in ("memnet", "srgan"):
-        params = getattr(smoke.patches, name).model_copy(update={"size": 32, "stride": 32})
+        params = getattr(smoke.patches, name).model_copy(update={"patch_size": 32, "stride": 32})
         cut(params, [root / "raw" / "made"], root / name)
     return root
 

@@ -32,7 +32,7 @@ def patches(smoke: Params, tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     for index in range(6):
         write_png(folder / f"{index}.png", make_photo(128, 128, seed=index))
-    params = smoke.patches.srgan.model_copy(update={"size": 32, "stride": 32})
+    params = smoke.patches.srgan.model_copy(update={"patch_size": 32, "stride": 32})
     cut(params, [folder], tmp_path / "patches")
     return tmp_path / "patches"
 

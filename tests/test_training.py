@@ -52,7 +52,7 @@ def patches(smoke: Params, tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     for index in range(6):
         write_png(folder / f"{index}.png", make_photo(96, 96, seed=index))
-    params = smoke.patches.memnet.model_copy(update={"size": 16, "stride": 16})
+    params = smoke.patches.memnet.model_copy(update={"patch_size": 16, "stride": 16})
     cut(params, [folder], tmp_path / "patches")
     return tmp_path / "patches"
 
@@ -118,7 +118,7 @@ def test_batches_made_on_a_device_are_those_of_the_disk(
     (tmp_path / "raw").mkdir()
     write_png(tmp_path / "raw" / "made.png", make_photo(96, 96))
     settings = smoke.patches.memnet if enlarged else smoke.patches.srgan
-    settings = settings.model_copy(update={"size": 32, "stride": 8, "scales": [2, 4]})
+    settings = settings.model_copy(update={"patch_size": 32, "stride": 8, "scales": [2, 4]})
     cut(settings, [tmp_path / "raw"], tmp_path / "packed")
     batches = PatchBatches(tmp_path / "packed", batch=6, augment=True, seed=3)
     steps = DeviceBatches(batches, torch.device("cpu")).steps(1, last)

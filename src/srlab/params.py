@@ -108,7 +108,8 @@ class PatchParams(Section):
     channels: Literal["luma", "rgb"]
     """luma: the 8-bit Y (BT.601, 16 to 235); grey images as they are. rgb: grey is repeated."""
 
-    size: int = Field(ge=8)
+    # Not `size`: DVC leaves keys of that name out of the hash by which it finds earlier results.
+    patch_size: int = Field(ge=8)
     """Side of a patch in high-resolution pixels."""
 
     stride: int = Field(ge=1)
@@ -145,7 +146,7 @@ class PatchParams(Section):
         if self.enlarged:
             return self
         for scale in self.scales:
-            for name in ("size", "stride"):
+            for name in ("patch_size", "stride"):
                 if getattr(self, name) % scale:
                     raise ValueError(
                         f"{name} {getattr(self, name)} is not a multiple of scale {scale}, as it "

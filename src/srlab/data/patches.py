@@ -73,7 +73,8 @@ def cut(params: PatchParams, folders: list[Path], output: Path) -> dict:
     if total == 0:
         raise SrlabError(
             f"patches: no image of {', '.join(datasets)} is as large as a patch of "
-            f"{params.size}x{params.size}; lower patches.*.size or add a dataset to data.train"
+            f"{params.patch_size}x{params.patch_size}; lower patches.*.patch_size or add a dataset "
+            "to data.train"
         )
     hashes = _pack(params, jobs, total, output)
     index = {
@@ -136,7 +137,7 @@ def patch_pairs(
     border knows its surroundings, as a network does that is applied to whole images. With
     `degrade: patch` each patch is degraded alone, as Lal & Javid do.
     """
-    patches = _crop(hr, corners, params.size)
+    patches = _crop(hr, corners, params.patch_size)
     pairs = {"hr": patches}
     for scale in params.scales:
         for kernel in params.degradations:
@@ -146,7 +147,7 @@ def patch_pairs(
                 whole = degrade(hr, scale=scale, kernel=kernel, enlarged=params.enlarged)
                 step = 1 if params.enlarged else scale
                 lr_corners = [(y // step, x // step) for y, x in corners]
-                seen = _crop(whole, lr_corners, params.size // step)
+                seen = _crop(whole, lr_corners, params.patch_size // step)
             pairs[tensor_name(scale, kernel)] = seen
     return pairs
 
@@ -193,7 +194,7 @@ def _corners(
     If it validates, without those of patches that reach into the image's middle.
     """
     height, width = (resampled_size(side, factor) for side in size)
-    corners = grid(height, width, size=params.size, stride=params.stride)
+    corners = grid(height, width, size=params.patch_size, stride=params.stride)
     if not validates:
         return list(corners)
     rows, columns = (_middle(side, params.validation_crop) for side in size)
@@ -202,9 +203,9 @@ def _corners(
         for y, x in corners
         if not (
             y < math.ceil(rows.stop * factor)
-            and y + params.size > math.floor(rows.start * factor)
+            and y + params.patch_size > math.floor(rows.start * factor)
             and x < math.ceil(columns.stop * factor)
-            and x + params.size > math.floor(columns.start * factor)
+            and x + params.patch_size > math.floor(columns.start * factor)
         )
     ]
 

@@ -38,6 +38,13 @@ def arms(study: str, protocol: str, metric: str) -> list[float]:
     ]
 
 
+def on_set14(study: str, metric: str) -> list[float]:
+    """Of each arm at x4 under `y`."""
+    return [
+        arm["scores"]["y"]["set14"]["x4"][metric] for arm in read(STUDIES / f"{study}.json")["arms"]
+    ]
+
+
 def difference(study: str, protocol: str) -> float:
     found = read(STUDIES / f"{study}.json")["differences"]
     return next(d["mean"] for d in found if (d["protocol"], d["scale"]) == (protocol, 4))
@@ -87,11 +94,24 @@ def test_what_networks_reach_under_the_papers_protocol_is_what_was_scored() -> N
 
 
 def test_the_studies_are_those_that_were_run() -> None:
+    text = " ".join(REPRODUCTION.split())
     steps = read(STUDIES / "depth.json")["budget"]["steps"]
-    psnr = ", ".join(decimals(arms("depth", "paper", "psnr"), 2))
-    assert f"after {steps} steps each, on Set5 under `paper`: {psnr};" in REPRODUCTION
-    papers = [d for d in read(STUDIES / "depth.json")["differences"] if d["protocol"] == "paper"]
-    assert all(d["low"] < 0 < d["high"] for d in papers)
+    minutes = read(STUDIES / "depth_at_equal_time.json")["budget"]["minutes"]
+    same_steps, same_time = (
+        ", ".join(decimals(on_set14(study, "psnr"), 2))
+        for study in ("depth", "depth_at_equal_time")
+    )
+    expected = (
+        f"{same_steps} dB after {steps} steps each, {same_time} after {minutes:g} minutes each"
+    )
+    assert f"on Set14 under `y`, 32 features: {expected}" in text
+    for study in ("depth", "depth_at_equal_time"):
+        found = [d for d in read(STUDIES / f"{study}.json")["differences"] if d["protocol"] == "y"]
+        assert len(found) == 4
+        assert all(d["high"] < 0 for d in found)
+    assert f"every memory costs {interval('supervision', 'multi', 'set14')} on Set14" in text
+    assert f"instead of 1x1 give {interval('gate_kernel', 'gates3', 'set14')} on Set14" in text
+    assert all(d["low"] > 0 for d in read(STUDIES / "dropout.json")["differences"])
     kernels = [difference("resampling", f"y{k}") for k in ("_bicubic_aliased", "_nearest", "")]
     aliased, nearest, own = (f"{value:+.2f}" for value in kernels)
     expected = f"{aliased} dB on aliased bicubic and {nearest} on nearest at x4, {own} on bicubic"

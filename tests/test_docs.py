@@ -112,6 +112,9 @@ def test_the_studies_are_those_that_were_run() -> None:
     assert f"every memory costs {interval('supervision', 'multi', 'set14')} on Set14" in text
     assert f"instead of 1x1 give {interval('gate_kernel', 'gates3', 'set14')} on Set14" in text
     assert all(d["low"] > 0 for d in read(STUDIES / "dropout.json")["differences"])
+    assert all(d["high"] < 0 for d in read(STUDIES / "patch_size.json")["differences"])
+    small, large = (arm["seconds"] for arm in read(STUDIES / "patch_size.json")["arms"])
+    assert 1.7 < large / small < 2.3
     kernels = [difference("resampling", f"y{k}") for k in ("_bicubic_aliased", "_nearest", "")]
     aliased, nearest, own = (f"{value:+.2f}" for value in kernels)
     expected = f"{aliased} dB on aliased bicubic and {nearest} on nearest at x4, {own} on bicubic"

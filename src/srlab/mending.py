@@ -99,7 +99,16 @@ def _is_whole(text: str) -> bool:
     if not text.endswith("\n"):
         return False
     try:
-        COMPILED_LOCKFILE_SCHEMA(yaml.load(text, Loader=yaml.CSafeLoader))
+        lock = COMPILED_LOCKFILE_SCHEMA(yaml.load(text, Loader=yaml.CSafeLoader))
     except (yaml.YAMLError, Invalid):
         return False
-    return True
+    return all(map(_is_complete, lock.get("stages", {}).values()))
+
+
+def _is_complete(stage: dict[str, Any]) -> bool:
+    """Whether a stage is there to its end, as far as can be told: outputs come last.
+
+    Where an output is missing behind others, DVC runs the stage again.
+    """
+    files = [*stage.get("deps", []), *stage.get("outs", [])]
+    return "outs" in stage and all(file.get("hash", "md5") in file for file in files)

@@ -23,7 +23,9 @@ from srlab.upscaling.window import Axis, resampled_part
 
 _CPU_BYTES = 250e6
 _CPU_TILE = 256
-"""What a network may take and see at once on a CPU, where larger tiles are no faster."""
+"""What a network may take and see at once on a CPU, where larger tiles save the overlap only."""
+_CPU_OVERLAPS = 6
+"""Overlaps that a tile may be long in any case: four ninths of it are its own, not a quarter."""
 _SAMPLE = 96
 """Side of the image on which its memory is measured; pictures not much larger need no tiles."""
 
@@ -176,7 +178,8 @@ class Enlargement:
             known[key] = bytes_per_pixel(lambda x: self._upscaler(x, factor), sample)
         tile = fitting_tile(known[key], self.overlap, self._model.device)
         if self._model.device.type == "cpu":
-            tile = min(tile, math.isqrt(int(_CPU_BYTES / known[key])), _CPU_TILE)
+            largest = max(_CPU_TILE, _CPU_OVERLAPS * self.overlap)
+            tile = min(tile, math.isqrt(int(_CPU_BYTES / known[key])), largest)
         return max(tile, least)
 
 

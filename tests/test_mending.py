@@ -47,6 +47,13 @@ def test_a_half_lock_file_is_replaced_by_the_commits(project: Path, size: int) -
     assert (project / "dvc.lock").read_text() == WHOLE
 
 
+@pytest.mark.parametrize("last", ["      hash: md5\n", "      md5: 0\n"])
+def test_a_lock_file_that_is_cut_at_the_end_of_a_line_is_half(project: Path, last: str) -> None:
+    start = "schema: '2.0'\nstages:\n  train:\n    cmd: python\n    deps:\n    - path: data\n"
+    (project / "dvc.lock").write_text(start + last)
+    assert "half written" in mend(project)[0]
+
+
 def test_a_half_lock_file_that_git_does_not_know_is_removed(project: Path) -> None:
     (project / "dvc.lock").write_text(WHOLE[:9000])
     (line,) = mend(project)

@@ -25,7 +25,7 @@ _CPU_BYTES = 250e6
 _CPU_TILE = 256
 """What a network may take and see at once on a CPU, where larger tiles save the overlap only."""
 _CPU_OVERLAPS = 6
-"""Overlaps that a tile may be long in any case: four ninths of it are its own, not a quarter."""
+"""Where the overlap is wide, a tile may see more: of six overlaps, four ninths are its own."""
 _SAMPLE = 96
 """Side of the image on which its memory is measured; pictures not much larger need no tiles."""
 

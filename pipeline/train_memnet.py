@@ -12,8 +12,10 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     from srlab.training.memnet import architecture, fit
     from srlab.training.on_patches import sections
     from srlab.training.recorded import Training, train_recorded
+    from srlab.training.start import load_start
 
     own = params.memnet, params.patches.memnet
+    begin = load_start(own[0].start, "memnet", architecture(own[0]))
     training = Training(
         name="memnet",
         architecture="memnet",
@@ -22,11 +24,12 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
         trainer=params.trainer,
         sections=sections(params, network="memnet", patches="memnet"),
         patches=patches,
+        inputs=begin.inputs,
     )
     train_recorded(
         training,
         lambda run, fabric, checkpoints: fit(
-            *own, params.trainer, patches, run, fabric, checkpoints
+            *own, params.trainer, patches, run, fabric, checkpoints, begin.weights
         ),
         weights=weights,
         curves=curves,

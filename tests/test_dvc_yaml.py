@@ -167,6 +167,7 @@ CHANGES = [
     ("memnet.optimizer.learning_rate", 0.1, MEMNET),
     ("memnet.budget.steps", 9, MEMNET),
     ("srresnet.features", 8, SRRESNET),
+    ("srresnet.start", "srresnet", SRRESNET),
     ("srresnet.loss", "mse", SRRESNET),
     ("srgan.perceptual.lambda1", 0.06, SRGAN),
     ("srgan.perceptual.backbone", "vgg19", {"backbone@perceptual", *SRGAN}),

@@ -18,6 +18,7 @@ from srlab.errors import SrlabError
 from srlab.strict_yaml import StrictModel, read_yaml
 
 DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Scale = Literal[2, 3, 4]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -255,7 +256,15 @@ class FitParams(Section):
         return self
 
 
-class MemNetParams(FitParams):
+class SupervisedParams(FitParams):
+    """What the training of MemNet and SRResNet is set by."""
+
+    start: ModelName | None
+    """A released model (`srlab models`) whose weights the training goes on from, on other images or
+    for longer; it must be the network that params.yaml describes. null: random weights."""
+
+
+class MemNetParams(SupervisedParams):
     """MemNet: the network and its training."""
 
     memory_blocks: int = Field(ge=1)
@@ -280,7 +289,7 @@ class MemNetParams(FitParams):
     """half_sum_squared is the paper's: 1 / (2 * batch) times the summed squared error."""
 
 
-class SRResNetParams(FitParams):
+class SRResNetParams(SupervisedParams):
     """SRResNet: the generator, and its training by a content loss."""
 
     scale: Scale

@@ -1,5 +1,6 @@
 """Training of MemNet."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +36,23 @@ def fit(
     run: Run,
     fabric: Fabric,
     checkpoints: Checkpoints,
+    start: Mapping[str, Tensor] | None = None,
 ) -> MemNet:
-    """Train a MemNet on packed patches; see `srlab.training.supervised.fit_supervised`."""
+    """Train a MemNet on packed patches, from the weights `start` or random ones.
 
-    def terms(network: _FabricModule, enlarged: Tensor, hr: Tensor) -> dict[str, Tensor]:
-        outputs = network.outputs(enlarged)
-        average = network.average(outputs) if params.supervision == "multi" else None
+    See `srlab.training.supervised.fit_supervised`.
+    """
+    network = MemNet(**architecture(params))
+    if start is not None:
+        network.load_state_dict(start)
+
+    def terms(module: _FabricModule, enlarged: Tensor, hr: Tensor) -> dict[str, Tensor]:
+        outputs = module.outputs(enlarged)
+        average = module.average(outputs) if params.supervision == "multi" else None
         return supervised(outputs, average, hr, params.loss)
 
     return fit_supervised(
-        MemNet(**architecture(params)),
+        network,
         terms,
         name="memnet",
         method="outputs",

@@ -1,5 +1,6 @@
 """Training of SRResNet."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,21 @@ def fit(
     run: Run,
     fabric: Fabric,
     checkpoints: Checkpoints,
+    start: Mapping[str, Tensor] | None = None,
 ) -> SRResNet:
-    """Train an SRResNet on packed patches; see `srlab.training.supervised.fit_supervised`."""
+    """Train an SRResNet on packed patches, from the weights `start` or random ones.
 
-    def terms(network: _FabricModule, lr: Tensor, hr: Tensor) -> dict[str, Tensor]:
-        return {"content": CONTENT[params.loss](network(lr), hr)}
+    See `srlab.training.supervised.fit_supervised`.
+    """
+    network = SRResNet(**architecture(params))
+    if start is not None:
+        network.load_state_dict(start)
+
+    def terms(module: _FabricModule, lr: Tensor, hr: Tensor) -> dict[str, Tensor]:
+        return {"content": CONTENT[params.loss](module(lr), hr)}
 
     return fit_supervised(
-        SRResNet(**architecture(params)),
+        network,
         terms,
         name="srresnet",
         method="forward",

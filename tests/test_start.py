@@ -1,16 +1,13 @@
 import pytest
 import torch
+from conftest import ROOT
 
 from srlab.errors import SrlabError
-from srlab.params import Params, load_params
-from srlab.tracking import SilentRun
-from srlab.training import memnet, srresnet
-from srlab.training.checkpoints import NoCheckpoints
-from srlab.training.fabric import launch
+from srlab.params import load_params
+from srlab.training.srresnet import architecture
 from srlab.training.start import Start, load_start
 from srlab.weights import load_card, load_weights
 from srlab.zoo.registry import RELEASED, load_registry
-from test_training import patches  # noqa: F401
 
 SHAPE = load_card(RELEASED / "srresnet.safetensors").hyperparameters
 
@@ -51,28 +48,7 @@ def test_another_network_is_refused_in_one_line(model: str, changes: dict, compl
     assert "\n" not in str(refused.value)
 
 
-def test_training_goes_on_from_the_start(smoke: Params, patches) -> None:  # noqa: F811
-    own = smoke.memnet.model_copy(
-        update={"optimizer": smoke.memnet.optimizer.model_copy(update={"learning_rate": 1e-12})}
-    )
-    torch.manual_seed(5)
-    begin = memnet.MemNet(**memnet.architecture(own)).state_dict()
-    trained = memnet.fit(
-        own,
-        smoke.patches.memnet,
-        smoke.trainer,
-        patches,
-        SilentRun(),
-        launch(smoke.trainer),
-        NoCheckpoints(),
-        {name: tensor.clone() for name, tensor in begin.items()},
-    ).state_dict()
-    for name, tensor in begin.items():
-        if "running" not in name and "num_batches" not in name:
-            assert torch.allclose(trained[name], tensor, atol=1e-6), name
-
-
 def test_the_profile_that_tunes_describes_the_network_that_it_starts_from() -> None:
-    params = load_params(RELEASED.parents[3] / "profiles" / "tuned.yaml")
-    start = load_start(params.srresnet.start, "srresnet", srresnet.architecture(params.srresnet))
+    params = load_params(ROOT / "profiles" / "tuned.yaml")
+    start = load_start(params.srresnet.start, "srresnet", architecture(params.srresnet))
     assert start.weights is not None

@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from srlab.data.images import write_png
 from srlab.data.patches import cut
 from srlab.errors import SrlabError
+from srlab.models.memnet import MemNet
 from srlab.params import OptimizerParams, Params, ScheduleParams
 from srlab.tracking import SilentRun
 from srlab.training.batches import SYMMETRIES, PatchBatches, loader
@@ -317,6 +318,18 @@ def test_a_compiled_method_trains(smoke: Params, patches: Path, monkeypatch) -> 
         patches,
     )
     assert set(compiled) == {"outputs"}
+
+
+def test_training_goes_on_from_given_weights(smoke: Params, patches: Path) -> None:
+    hardly = smoke.memnet.optimizer.model_copy(update={"learning_rate": 1e-12})
+    params = changed(smoke, optimizer=hardly)
+    given = MemNet(**architecture(params.memnet)).state_dict()
+    own = params.memnet, params.patches.memnet, params.trainer
+    trained = fit(*own, patches, SilentRun(), launch(smoke.trainer), NoCheckpoints(), given)
+    learnt = [name for name, _ in trained.named_parameters()]
+    for name in learnt:
+        assert torch.allclose(trained.state_dict()[name], given[name], atol=1e-6), name
+    assert not torch.equal(train(params, patches).state_dict()[learnt[0]], given[learnt[0]])
 
 
 @pytest.mark.parametrize("symmetry", range(8))

@@ -304,6 +304,21 @@ def schema() -> None:
 
 
 @datasets_app.command(cls=OneLineUsage)
+def add(
+    folder: Path,
+    name: Annotated[str, typer.Option(help="What params.yaml is to call them.")],
+    terms: Annotated[str, typer.Option(help="Under which they may be used.")] = "my own",
+) -> None:
+    """Make a dataset of the pictures in FOLDER: copy them, and list them in data/datasets.yaml."""
+    from srlab.data.adding import add_dataset
+    from srlab.workspace import by_hand_folder
+
+    catalog = Path("data/datasets.yaml")
+    count = add_dataset(folder, name, terms, catalog=catalog, by_hand=by_hand_folder())
+    print(f"{catalog}: {name} has {count} images; name it in data.train of params.yaml")
+
+
+@datasets_app.command(cls=OneLineUsage)
 def describe(folder: Path) -> None:
     """Print the `images` of a catalog entry for the images in FOLDER."""
     from srlab.data.images import list_images, pixel_hash, read_pixels

@@ -3,35 +3,74 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.alternation import alternate
-from bench.cases import m3r3, quick_memnet, quick_srresnet
+from bench.alternation import alternate, seconds
+from bench.cases import Case, m3r3, paper_memnet, paper_srresnet, quick_memnet, quick_srresnet
 from bench.material import packed
 from bench.results import Row, unmeasured
 from bench.settings import Settings
+from bench.training import compare, name_of
 
 _COMPILERS = ("g++", "clang++", "c++")
-_WARMUP = 3
-"""Steps in which torch compiles."""
+_ROUNDS = 4
+_WARMUP = 2
 
 
 def measure(settings: Settings) -> Iterator[Row]:
-    """Patches per second by srlab without and with `trainer.compile`, compilation not counted."""
+    """For each training, with `trainer.compile`, compilation not counted but where it is named.
+
+    Yields the seconds that compiling takes; patches per second without it and with it; and plain
+    code's against those with it, with the share of the matrix-product rate.
+    """
     compiler = os.environ.get("CXX") or next(filter(shutil.which, _COMPILERS), None)
-    for case in [quick_memnet(), m3r3(), quick_srresnet()]:
-        name = f"torch.compile, training {case.name}"
+    # The paper's batch of 128 would only take longer.
+    paper = [paper_memnet().with_params(batch=16), paper_srresnet()]
+    for case in [m3r3(), quick_memnet(), quick_srresnet(), *paper]:
         if compiler is None:
-            yield unmeasured(name, "no C++ compiler, which torch.compile needs")
+            reason = "no C++ compiler, which torch.compile needs"
+            yield from (unmeasured(name, reason) for name in _names(case))
             continue
-        compiled = case.with_trainer(compile=True)
-        steps = max(4, int(2e11 / (case.flops_per_patch() * case.batch)))
-        with TemporaryDirectory() as folder:
-            patches = packed(case.patches, Path(folder))
-            yield alternate(
-                partial(case.rate, patches, steps, _WARMUP),
-                partial(compiled.rate, patches, steps, _WARMUP),
-                2,
-            ).of_rates(name, "patches/s")
+        yield from _measured(case)
+
+
+def _names(case: Case) -> tuple[str, str, str]:
+    training = name_of(case)
+    return (
+        f"torch.compile, time it takes, {training}",
+        f"torch.compile, {training}",
+        (f"{training}, compiled"),
+    )
+
+
+def _measured(case: Case) -> Iterator[Row]:
+    compiling, against_eager, against_plain = _names(case)
+    compiled = case.with_trainer(compile=True)
+    with TemporaryDirectory() as folder, _empty_cache(Path(folder, "compiled")):
+        patches = packed(case.patches, Path(folder))
+        first, second = (seconds(partial(compiled.train, patches, 1)) for _ in range(2))
+        yield Row(compiling, "s", ours=first - second)
+        steps = max(2, int(2.5e11 / (case.flops_per_patch() * case.batch)))
+        yield alternate(
+            partial(case.rate, patches, steps, _WARMUP),
+            partial(compiled.rate, patches, steps, _WARMUP),
+            _ROUNDS,
+        ).of_rates(against_eager, "patches/s")
+        yield compare(compiled, Path(folder, "again"), _ROUNDS).of_rates(against_plain, "patches/s")
+
+
+@contextmanager
+def _empty_cache(folder: Path) -> Iterator[None]:
+    """Let torch find nothing that it has compiled before: users' first training finds nothing."""
+    name = "TORCHINDUCTOR_CACHE_DIR"
+    before = os.environ.get(name)
+    os.environ[name] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before

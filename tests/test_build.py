@@ -124,6 +124,20 @@ def test_srgans_card_warns_of_invented_texture(params, sources, tmp_path) -> Non
     assert "[" in (cards / "memnet.md").read_text().partition("## Limits")[0]  # intervals
 
 
+def test_a_card_says_what_a_training_went_on_from(params, sources, tmp_path) -> None:
+    srresnet = params.srresnet.model_copy(update={"start": "srresnet"})
+    cut = params.patches.srgan.model_copy(update={"augment_scales": [0.9, 0.75]})
+    patches = params.patches.model_copy(update={"srgan": cut})
+    changes = {"srresnet": srresnet, "patches": patches}
+    built(params.model_copy(update=changes), sources, tmp_path / "report")
+    cards = tmp_path / "report" / "cards"
+    text = (cards / "srresnet.md").read_text()
+    assert "4,321 patches of the images and of copies at 0.9, 0.75 of their size; factors" in text
+    assert "- trained on from: srresnet" in text
+    assert "trained on from" not in (cards / "srgan.md").read_text()
+    assert "4,321 patches; factors" in (cards / "memnet.md").read_text()
+
+
 def test_what_is_missing_is_said_with_its_remedy(params, sources, tmp_path) -> None:
     for path in (
         sources.metrics / "srgan.json",

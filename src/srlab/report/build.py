@@ -154,13 +154,16 @@ def _write_cards(
         if not weights.is_file():
             continue
         patches = "memnet" if method == "memnet" else "srgan"
+        cut = getattr(params.patches, patches)
         model = Model(
             method=method,
             card=load_card(weights),
             weights_sha256=file_hash(weights),
             datasets=params.data.train,
             patches=_patch_count(sources.metrics / f"patches_{patches}.json"),
-            degradations=getattr(params.patches, patches).degradations,
+            degradations=cut.degradations,
+            augment_scales=cut.augment_scales,
+            start=getattr(getattr(params, method), "start", None),
             run_id=costs.get(f"train_{method}", {}).get("mlflow_run_id"),
             cost=rows.get(f"train_{method}"),
         )

@@ -54,6 +54,11 @@ class Model:
     """How many patches were cut from them; None if unknown."""
     degradations: Sequence[str]
     """Kernels that the low-resolution patches were made with."""
+    augment_scales: Sequence[float]
+    """Factors that copies of the images were shrunk by, for more patches."""
+    start: str | None
+    """The released model whose weights the training went on from; None where it had random ones or
+    another stage's."""
     run_id: str | None
     """The MLflow run that trained it; None where it was not tracked."""
     cost: Sequence[str] | None
@@ -68,6 +73,8 @@ def card_markdown(model: Model, scores: Sequence[str]) -> str:
         scores: tables as Markdown.
     """
     patches = "" if model.patches is None else f", {model.patches:,} patches"
+    copies = ", ".join(f"{factor:g}" for factor in model.augment_scales)
+    shrunk = f" of the images and of copies at {copies} of their size" if copies else ""
     limits = [limit.format(degradations=", ".join(model.degradations)) for limit in _LIMITS]
     if model.method == "srgan":
         limits.insert(0, _INVENTS)
@@ -77,8 +84,8 @@ def card_markdown(model: Model, scores: Sequence[str]) -> str:
         "## Network",
         _bullets({"architecture": model.card.architecture, **model.card.hyperparameters}),
         "## Data",
-        f"{', '.join(model.datasets)}{patches}; factors {_joined(model.card.scales)}; shrunk with "
-        f"{', '.join(model.degradations)}.",
+        f"{', '.join(model.datasets)}{patches}{shrunk}; factors {_joined(model.card.scales)}; "
+        f"shrunk with {', '.join(model.degradations)}.",
         "## Scores",
         *(scores or ["Not scored yet: `dvc repro`."]),
         "## Limits",
@@ -91,6 +98,7 @@ def card_markdown(model: Model, scores: Sequence[str]) -> str:
         _bullets(
             {
                 "weights (SHA-256)": model.weights_sha256,
+                **({} if model.start is None else {"trained on from": model.start}),
                 "params (SHA-256)": model.card.params_sha256,
                 "patches (SHA-256)": model.card.data_sha256,
                 "commit": model.card.git_commit or "unknown",

@@ -16,14 +16,14 @@ from srlab.cli import app
 from srlab.data.images import crop_to_multiple, read_pixels, to_pixels, to_tensor, write_png
 from srlab.data.resample import resample
 from srlab.errors import SrlabError
-from srlab.evaluation import EvaluateParams, evaluate, means
+from srlab.evaluation import Case, EvaluateParams, evaluate, means
 from srlab.inference.upscalers import Interpolation
 from srlab.metrics.perceptual import PerceptualMetrics
 from srlab.models.srresnet import SRResNet
 from srlab.report.scores import read_method
 from srlab.scoring import backbone
 from srlab.scoring.benchmarks import benchmark_folder
-from srlab.scoring.contestants import contestant, score_contestant
+from srlab.scoring.contestants import Contestant, contestant, score_contestant
 from srlab.weights import Card, save_weights
 
 PARAMS = EvaluateParams(scales=[2, 4], protocols=["y_rgb8"], strength=1.0)
@@ -128,6 +128,28 @@ def test_weights_are_scored_with_their_hash(photos: Path, tmp_path: Path) -> Non
     assert set(read.means) == {"y_rgb8", "paper"}
 
 
+def test_a_plus_scores_the_mean_of_eight_results(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.safetensors"
+    settings = {"scale": 4, "residual_blocks": 1, "features": 2}
+    torch.manual_seed(3)
+    save_weights(SRResNet(**settings), Card("srresnet", settings, [4], "1", "2", None, None), path)
+    one, eight = contestant(str(path)), contestant(f"{path}+")
+    assert (one.name, eight.name) == ("tiny", "tiny+")
+    assert one.made_by == eight.made_by
+    image = torch.rand(1, 3, 8, 12, dtype=torch.float64)
+
+    def result(entry: Contestant, lr: torch.Tensor) -> torch.Tensor:
+        sr = entry.result(Case("y_rgb8", "made", 4, "image", lr, torch.empty(1, 3, 48, 32)))
+        assert sr is not None
+        return sr
+
+    turned = result(eight, image.rot90(dims=(2, 3))).rot90(-1, dims=(2, 3))
+    assert torch.allclose(turned, result(eight, image), atol=1e-5)
+    assert not torch.allclose(
+        result(one, image.rot90(dims=(2, 3))).rot90(-1, dims=(2, 3)), result(one, image), atol=1e-3
+    )
+
+
 def test_json_is_for_programs(photos: Path) -> None:
     done = CliRunner().invoke(
         app, ["evaluate", "nearest", "--on", str(photos), "-s", "2", "--json"]
@@ -144,6 +166,8 @@ def test_json_is_for_programs(photos: Path) -> None:
         (["nearest", "--on", ".", "--protocol", "z"], "no such protocol"),
         (["nearest", "--on", ".", "-s", "5"], "--scale 5"),
         (["nearest", "nearest", "--on", "."], "called nearest"),
+        (["nearest+", "--on", "."], "nearest+: + is for networks"),
+        (["./+", "--on", "."], "./+: + is for networks"),
         (["nearest", "--on", ".", "--scales", "5"], "evaluate --help"),
     ],
 )

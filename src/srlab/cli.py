@@ -232,7 +232,8 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="TARGET...",
-            help="Released model, interpolation, weights, or a folder of results.",
+            help="Released model, interpolation, weights, or a folder of results. "
+            "NETWORK+: the mean of 8 results, as by upscale --ensemble.",
         ),
     ],
     benchmarks: Annotated[

@@ -23,8 +23,12 @@ from srlab.params import EvaluateParams
 from srlab.provenance import file_hash
 from srlab.report.scores import MadeBy, MethodScores
 from srlab.scoring.result_folder import ResultFolder
+from srlab.upscaling.ensemble import Ensemble
 from srlab.weights import load_card, load_weights
 from srlab.zoo.registry import BASELINES, Release, resolve, resolve_blend
+
+_ENSEMBLE = "+"
+"""Behind a network's name: EDSR+ is EDSR so in Lim et al. 2017."""
 
 _NOTHING: dict[str, Any] = {
     "weights_sha256": None,
@@ -56,7 +60,8 @@ def contestant(
 
     Args:
         target: an interpolation's or released model's name (`srlab models`), srlab's weights, a
-            folder of results, or with the extra `[peers]` another project's checkpoint.
+            folder of results, or with the extra `[peers]` another project's checkpoint. A network
+            with `+` behind it is scored with self-ensemble, see `srlab.upscaling.ensemble`.
         strength: of an SRGAN, see `srlab.inference.strength`.
         scale: of results that do not say it.
 
@@ -64,17 +69,16 @@ def contestant(
         SrlabError: there is no such thing, or it cannot be read.
     """
     path = Path(target)
+    if target.endswith(_ENSEMBLE) and not path.exists():
+        name = target.removesuffix(_ENSEMBLE)
+        if name in BASELINES or Path(name).is_dir():
+            raise SrlabError(f"{target}: {_ENSEMBLE} is for networks; leave it out")
+        return _of_network(name, strength, is_ensemble=True)
     if path.is_dir():
         return _of_folder(path, scale)
     if target in BASELINES:
         return _interpolation(target, BASELINES[target].kernel)
-    if path.is_file() and (complaint := _foreign(path)):
-        from srlab.scoring.peers import load_peer
-
-        upscaler, count = load_peer(path, complaint)
-        made_by = _NOTHING | {"weights_sha256": file_hash(path), "parameters": count}
-        return _of_upscaler(path.stem, lambda protocol: upscaler, made_by)
-    return _of_weights(target, strength)
+    return _of_network(target, strength, is_ensemble=False)
 
 
 def score_contestant(
@@ -138,7 +142,22 @@ def _interpolation(name: str, kernel: Kernel) -> Contestant:
     return _of_upscaler(name, of, _NOTHING)
 
 
-def _of_weights(target: str, strength: float | None) -> Contestant:
+def _of_network(target: str, strength: float | None, *, is_ensemble: bool) -> Contestant:
+    path = Path(target)
+    if path.is_file() and (complaint := _foreign(path)):
+        from srlab.scoring.peers import load_peer
+
+        upscaler, count = load_peer(path, complaint)
+        made_by = _NOTHING | {"weights_sha256": file_hash(path), "parameters": count}
+        name = path.stem
+    else:
+        name, upscaler, made_by = _of_weights(target, strength)
+    if is_ensemble:
+        name, upscaler = name + _ENSEMBLE, Ensemble(upscaler)
+    return _of_upscaler(name, lambda protocol: upscaler, made_by)
+
+
+def _of_weights(target: str, strength: float | None) -> tuple[str, Upscaler, dict[str, Any]]:
     found = resolve(target) if strength is None else resolve_blend(target)
     assert isinstance(found, Release)
     if strength is None:
@@ -157,7 +176,7 @@ def _of_weights(target: str, strength: float | None) -> Contestant:
         **({} if strength is None else {"strength": strength}),
     }
     name = Path(found.name).stem if found.name.endswith(".safetensors") else found.name
-    return _of_upscaler(name, lambda protocol: upscaler, made_by)
+    return name, upscaler, made_by
 
 
 def _of_upscaler(

@@ -273,13 +273,20 @@ def test_release_from_the_shell(empty: Path, tmp_path: Path, capsys) -> None:
 
 
 def test_models_are_listed(zoo: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "80")
     assert srlab(monkeypatch, "models") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:5] == ["model", "scale", "PSNR", "SSIM", "LPIPS"]
     assert lines[1].split()[:5] == ["srresnet*", "x2", "31.50", "0.9000", "0.100"]
-    assert "what srgan is good for" in lines[2]
-    assert [line.split()[0] for line in lines[3:6]] == ["bicubic", "lanczos", "nearest"]
+    assert [line.split()[0] for line in lines[2:6]] == ["srgan", *BASELINES]
+    purposes = lines[lines.index("", 6) + 1 :]
+    assert purposes[0].split() == ["model", "good", "for"]
+    assert purposes[2].rstrip() == "srgan     what srgan is good for"
+    assert not any("…" in line for line in lines)
+    path = zoo / "models.yaml"
+    path.write_text(path.read_text().replace("default: srresnet", "default: srgan"))
+    assert srlab(monkeypatch, "models") == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("srgan* ")
 
 
 def test_models_for_other_programs(zoo: Path, monkeypatch, capsys) -> None:

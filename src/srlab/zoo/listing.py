@@ -39,6 +39,9 @@ def print_models(name: str | None, *, as_json: bool, folder: Path | None = None)
     else:
         console = Console(highlight=False)
         console.print(_table(registry))
+        console.print()
+        console.print(_purposes(registry))
+        console.print()
         console.print(
             "srlab models NAME prints a model's card"
             if registry.models
@@ -79,19 +82,35 @@ def _table(registry: Registry) -> Table:
     if dataset is not None:
         caption = f"Scores on {dataset} at the largest scale, protocol {_PROTOCOL}; * the default"
     table = Table(caption=caption, caption_justify="left", box=None, pad_edge=False)
-    for title in ("model", "scale", *scored, "size", "licence", "good for"):
+    for title in ("model", "scale", *scored, "size", "licence"):
         right = title in scored or title == "size"
-        table.add_column(title, justify="right" if right else "left", no_wrap=title != "good for")
-    for entry in registry.models:
+        table.add_column(title, justify="right" if right else "left", no_wrap=True)
+    for entry in _listed(registry):
         mark = "*" if entry.name == registry.default else ""
         scores = [] if dataset is None else _scores(entry, dataset)
         scales = " ".join(f"x{scale}" for scale in entry.scales)
         size = f"{entry.bytes / 1e6:.1f} MB"
-        table.add_row(entry.name + mark, scales, *scores, size, entry.licence, entry.good_for)
+        table.add_row(entry.name + mark, scales, *scores, size, entry.licence)
     for baseline in BASELINES.values():
-        empty = ["–"] * len(scored)
-        table.add_row(baseline.name, "any", *empty, "–", "–", baseline.good_for)
+        table.add_row(baseline.name, "any", *["–"] * len(scored), "–", "–")
     return table
+
+
+def _purposes(registry: Registry) -> Table:
+    """For itself, since a terminal of 80 columns has no room for it beside the numbers."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    table.add_column("good for")
+    for entry in _listed(registry):
+        table.add_row(entry.name, entry.good_for)
+    for baseline in BASELINES.values():
+        table.add_row(baseline.name, baseline.good_for)
+    return table
+
+
+def _listed(registry: Registry) -> list[Entry]:
+    """The default, then the others in the registry's order."""
+    return sorted(registry.models, key=lambda entry: entry.name != registry.default)
 
 
 def _dataset(registry: Registry) -> str | None:

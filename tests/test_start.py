@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 from conftest import ROOT
@@ -31,8 +34,9 @@ def test_a_start_is_what_was_released() -> None:
 @pytest.mark.parametrize(
     ("model", "changes", "complaint"),
     [
-        ("srresnt", {}, "srresnet.start: srresnt: no such model"),
-        ("bicubic", {}, "srresnet.start: bicubic has no weights; name one of srresnet, srgan"),
+        ("srresnt", {}, "srresnet.start: srresnt: no such released model; name one of srresnet"),
+        ("bicubic", {}, "srresnet.start: bicubic: no such released model; name one of srresnet"),
+        ("mine.safetensors", {}, "srresnet.start: mine.safetensors: no such released model"),
         ("memnet", {}, "srresnet.start: memnet is of architecture memnet, not srresnet; name one"),
         (
             "srresnet",
@@ -41,7 +45,11 @@ def test_a_start_is_what_was_released() -> None:
         ),
     ],
 )
-def test_another_network_is_refused_in_one_line(model: str, changes: dict, complaint: str) -> None:
+def test_another_network_is_refused_in_one_line(
+    model: str, changes: dict, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copyfile(RELEASED / "srresnet.safetensors", tmp_path / "mine.safetensors")
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SrlabError) as refused:
         load_start(model, "srresnet", SHAPE | changes)
     assert complaint in str(refused.value)

@@ -1,20 +1,21 @@
 """Adding a folder of pictures to the catalog, as a dataset of one's own."""
 
 import os
-import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import yaml
 from PIL import Image, ImageOps
+from pydantic import TypeAdapter, ValidationError
 
 from srlab.data.catalog import Dataset
 from srlab.data.images import SUFFIXES, list_images, pixel_hash, read_pixels, write_png
 from srlab.errors import SrlabError
+from srlab.params import DatasetName
 from srlab.strict_yaml import read_yaml
 
-_NAME = re.compile(r"[a-z0-9_]+")
+_NAMES = TypeAdapter(DatasetName)
 _WIDE = 10_000
 """Characters of a line, so that an image and its hash stay on one."""
 
@@ -38,8 +39,12 @@ def add_dataset(folder: Path, name: str, terms: str, *, catalog: Path, by_hand: 
     Raises:
         SrlabError: the name is taken or none, or a picture cannot be read.
     """
-    if not _NAME.fullmatch(name):
-        raise SrlabError(f"{name}: not a dataset's name; use lower-case letters, digits and _")
+    try:
+        _NAMES.validate_python(name)
+    except ValidationError:
+        raise SrlabError(
+            f"{name}: not a dataset's name; use lower-case letters, digits and _"
+        ) from None
     if not folder.is_dir():
         raise SrlabError(f"{folder}: no such folder; name the one that holds the pictures")
     if not any(path.suffix.lower() in SUFFIXES for path in folder.iterdir()):

@@ -34,12 +34,11 @@ def load_start(model: str | None, section: str, hyperparameters: Mapping[str, An
     """
     if model is None:
         return Start()
-    try:
-        release = resolve(model)
-    except SrlabError as error:
-        raise SrlabError(f"{section}.start: {error}") from None
-    if not isinstance(release, Release):
-        raise SrlabError(f"{section}.start: {model} has no weights; {_choices(section)}")
+    entry = load_registry().entry(model)
+    if entry is None:
+        raise SrlabError(f"{section}.start: {model}: no such released model; {_choices(section)}")
+    release = resolve(model)
+    assert isinstance(release, Release)
     network, card = load_weights(release.path)
     if card.architecture != section:
         raise SrlabError(
@@ -56,8 +55,6 @@ def load_start(model: str | None, section: str, hyperparameters: Mapping[str, An
             f"{section}.start: {model} is another network than params.yaml describes "
             f"({'; '.join(differences)}); make {section} the same, or start: null"
         )
-    entry = load_registry().entry(model)
-    assert entry is not None
     return Start(network.float().state_dict(), {"pretrained_sha256": entry.sha256})
 
 

@@ -15,13 +15,13 @@ from srlab.checked_yaml import read_checked
 from srlab.complaints import nearest
 from srlab.data.kernels import Kernel
 from srlab.errors import SrlabError
+from srlab.params import ModelName
 from srlab.provenance import file_hash
 from srlab.strict_yaml import StrictModel
 
 RELEASED = Path(__file__).parent / "released"
 """The folder of the package's own models."""
 
-_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 _Scale = Annotated[str, Field(pattern=r"^x[1-9][0-9]*$")]
 _Cell = dict[str, float | None]
 
@@ -32,7 +32,7 @@ Scores = dict[str, dict[str, dict[_Scale, _Cell]]]
 class Entry(StrictModel):
     """A released model."""
 
-    name: _Name
+    name: ModelName
     """As `--model` has it."""
     file: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*\.safetensors$")]
     """Its weights, beside the registry."""
@@ -54,7 +54,7 @@ class Entry(StrictModel):
     """Under which the weights may be used."""
     good_for: str = Field(min_length=1)
     """In a sentence, when to choose it."""
-    start: _Name | None
+    start: ModelName | None
     """The released model that it was trained from, whose weights are those at strength 0."""
     scores: Scores
     """Means over the images of each dataset."""
@@ -63,7 +63,7 @@ class Entry(StrictModel):
 class Registry(StrictModel):
     """models.yaml."""
 
-    default: _Name | None
+    default: ModelName | None
     """What is used where no model is named."""
     models: list[Entry]
     """In the order in which they are listed."""

@@ -169,6 +169,8 @@ CHANGES = [
     ("srresnet.features", 8, SRRESNET),
     ("srresnet.start", "srresnet", SRRESNET),
     ("srresnet.loss", "mse", SRRESNET),
+    ("srresnet.luma", 0.5, SRRESNET),
+    ("srresnet.teacher", {"model": "srresnet", "weight": 1.0}, SRRESNET),
     ("srgan.perceptual.lambda1", 0.06, SRGAN),
     ("srgan.perceptual.backbone", "vgg19", {"backbone@perceptual", *SRGAN}),
     ("srgan.adversarial.loss", "linear", SRGAN),

@@ -14,12 +14,13 @@ from torch import nn
 from srlab.data.images import write_png
 from srlab.data.patches import cut
 from srlab.models.srresnet import SRResNet
-from srlab.params import Params
+from srlab.params import Params, TeacherParams
 from srlab.tracking import SilentRun
 from srlab.training import memnet, srgan, srresnet
 from srlab.training.checkpoints import CheckpointFolder, Checkpoints, NoCheckpoints
 from srlab.training.curves import Curves
 from srlab.training.fabric import launch
+from srlab.training.teacher import load_teacher
 
 Training = Callable[[Curves, Checkpoints], nn.Module]
 
@@ -68,7 +69,10 @@ def memnet_training(smoke: Params, patches: Path, **changes) -> Training:
 def srresnet_training(smoke: Params, patches: Path, **changes) -> Training:
     params = smoke.srresnet.model_copy(update=changes)
     own = params, smoke.patches.srgan, smoke.trainer, patches / "srgan"
-    return lambda run, checkpoints: srresnet.fit(*own, run, launch(smoke.trainer), checkpoints)
+    teacher = None if params.teacher is None else load_teacher(params.teacher, params.scale)[0]
+    return lambda run, checkpoints: srresnet.fit(
+        *own, run, launch(smoke.trainer), checkpoints, teacher=teacher
+    )
 
 
 def srgan_training(smoke: Params, patches: Path, **changes) -> Training:
@@ -94,6 +98,9 @@ TRAININGS = {
         smoke, patches, optimizer=smoke.memnet.optimizer.model_copy(update={"name": "sgd"})
     ),
     "srresnet, bn": lambda smoke, patches: srresnet_training(smoke, patches, batch_norm=True),
+    "srresnet, taught": lambda smoke, patches: srresnet_training(
+        smoke, patches, luma=0.5, teacher=TeacherParams(model="srresnet", weight=10.0)
+    ),
     "srgan, dropout": lambda smoke, patches: srgan_training(smoke, patches),
     "srgan, collapsing": lambda smoke, patches: srgan_training(
         smoke,

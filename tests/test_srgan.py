@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,13 @@ from test_backbones import alexnet_state
 from test_training import Recorder
 
 from srlab.backbones import Backbone
+from srlab.data.color import luma
 from srlab.data.images import write_png
 from srlab.data.patches import cut
 from srlab.errors import SrlabError
 from srlab.inference.strength import blend, load_blend
-from srlab.losses import grid
+from srlab.losses import content, grid, log_error
+from srlab.metrics.psnr import psnr
 from srlab.models.srresnet import SRResNet
 from srlab.params import CollapseParams, GridParams, Params
 from srlab.perceptual import PerceptualLoss
@@ -301,3 +304,21 @@ def test_strength_lies_between_the_two(smoke, generator, tmp_path: Path) -> None
     )
     with pytest.raises(SrlabError, match="are different networks"):
         load_blend(start, third, 0.5)
+
+
+def test_a_share_of_the_content_loss_is_of_luma_alone() -> None:
+    sr, hr = torch.rand(2, 3, 5, 6), torch.rand(2, 3, 5, 6)
+    on_luma = (luma(sr) - luma(hr)).abs().mean()
+    on_rgb = (sr - hr).abs().mean()
+    assert torch.equal(content(sr, hr, "l1", 0.0), on_rgb)
+    assert torch.allclose(content(sr, hr, "l1", 1.0), on_luma)
+    assert torch.allclose(content(sr, hr, "l1", 0.8), 0.8 * on_luma + 0.2 * on_rgb)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.allclose(content(sr, hr, "l1", 1.0), on_luma)
+
+
+def test_the_logarithm_of_the_error_is_psnr_but_for_a_factor() -> None:
+    sr, hr = torch.rand(3, 3, 5, 6), torch.rand(3, 3, 5, 6)
+    expected = psnr(sr, hr).mean()
+    assert -10 / math.log(10) * log_error(sr, hr).item() == pytest.approx(expected.item(), abs=1e-3)
+    assert torch.isfinite(log_error(hr, hr))

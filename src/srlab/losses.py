@@ -10,7 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.functional import avg_pool2d
 
+from srlab.data.color import luma
+
 _GRID_WINDOW = 6
+_LEAST_ERROR = 1e-6
+"""Mean squared error below which `log_error` sees little gain: 60 dB."""
 
 
 def half_sum_squared(sr: Tensor, hr: Tensor) -> Tensor:
@@ -18,12 +22,40 @@ def half_sum_squared(sr: Tensor, hr: Tensor) -> Tensor:
     return (sr - hr).square().sum() / (2 * len(sr))
 
 
+def log_error(sr: Tensor, hr: Tensor) -> Tensor:
+    """Mean over the images of the logarithm of their mean squared error.
+
+    But for sign and factor this is the mean of their PSNRs, as a table has it: an image that is
+    easy counts as much as one that is not. Source: Chen et al. 2021, "HINet", section 3.3.
+    """
+    return (sr - hr).square().mean(dim=(1, 2, 3)).add(_LEAST_ERROR).log().mean()
+
+
 CONTENT: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "half_sum_squared": half_sum_squared,
     "mse": functional.mse_loss,
     "l1": functional.l1_loss,
+    "log_error": log_error,
 }
 """Content losses by the name that params.yaml gives them."""
+
+
+def content(sr: Tensor, hr: Tensor, loss: str, luma_share: float) -> Tensor:
+    """A content loss of RGB images, a share of it on their luma alone, in which PSNR is measured.
+
+    Args:
+        sr, hr: (N, 3, H, W).
+        loss: a key of CONTENT.
+        luma_share: 0 leaves luma out, 1 leaves colour out.
+    """
+    compare = CONTENT[loss]
+    if luma_share == 0:
+        return compare(sr, hr)
+    # bf16 has too few digits for what is left of a difference.
+    with torch.autocast(sr.device.type, enabled=False):
+        sr = sr.float()
+        on_luma = compare(luma(sr), luma(hr))
+        return luma_share * on_luma + (1 - luma_share) * compare(sr, hr)
 
 
 def grid(sr: Tensor, hr: Tensor, scale: int) -> Tensor:

@@ -289,6 +289,17 @@ class MemNetParams(SupervisedParams):
     """half_sum_squared is the paper's: 1 / (2 * batch) times the summed squared error."""
 
 
+class TeacherParams(Section):
+    """A network that another one learns from, besides the truth."""
+
+    model: ModelName
+    """A released SRResNet (`srlab models`) of the same scale. It teaches what its self-ensemble
+    gives, the mean over all ways to turn and mirror an image."""
+
+    weight: Positive
+    """Weight of the squared distance to it."""
+
+
 class SRResNetParams(SupervisedParams):
     """SRResNet: the generator, and its training by a content loss."""
 
@@ -314,8 +325,16 @@ class SRResNetParams(SupervisedParams):
     """stages: a convolution and a pixel shuffle for each factor of the scale, as in the papers.
     direct: eight maps of the enlarged size at once, and the image from them; much faster."""
 
-    loss: Literal["mse", "l1"]
-    """Mean squared error as in the papers, or mean absolute error."""
+    loss: Literal["mse", "l1", "log_error"]
+    """Mean squared error as in the papers, mean absolute error, or the logarithm of each patch's
+    mean squared error, which but for a factor is PSNR."""
+
+    luma: float = Field(ge=0, le=1)
+    """Share of the loss that is of luma alone, in which PSNR is measured; the rest is of RGB, as
+    all of it is in the papers."""
+
+    teacher: TeacherParams | None
+    """A network to learn from as well (Hinton et al. 2015); null: from the truth alone."""
 
 
 class ContentParams(Section):

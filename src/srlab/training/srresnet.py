@@ -8,12 +8,14 @@ from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor
 
-from srlab.losses import CONTENT
+from srlab.losses import content
 from srlab.models.srresnet import SRResNet
 from srlab.params import PatchParams, SRResNetParams, TrainerParams
 from srlab.tracking import Run
 from srlab.training.checkpoints import Checkpoints
+from srlab.training.images import ImagePlacement
 from srlab.training.supervised import fit_supervised
+from srlab.training.teacher import Teacher
 
 
 def architecture(params: SRResNetParams) -> dict[str, Any]:
@@ -38,17 +40,26 @@ def fit(
     fabric: Fabric,
     checkpoints: Checkpoints,
     start: Mapping[str, Tensor] | None = None,
+    teacher: SRResNet | None = None,
 ) -> SRResNet:
     """Train an SRResNet on packed patches, from the weights `start` or random ones.
 
-    See `srlab.training.supervised.fit_supervised`.
+    With a teacher it learns from that network as well, as `params.teacher` says. See
+    `srlab.training.supervised.fit_supervised`.
     """
     network = SRResNet(**architecture(params))
     if start is not None:
         network.load_state_dict(start)
 
+    guide = None
+    if teacher is not None and params.teacher is not None:
+        placed = ImagePlacement(trainer, fabric).module(teacher)
+        guide = Teacher(placed, params.teacher.weight, params.luma)
+
     def terms(module: _FabricModule, lr: Tensor, hr: Tensor) -> dict[str, Tensor]:
-        return {"content": CONTENT[params.loss](module(lr), hr)}
+        sr = module(lr)
+        losses = {"content": content(sr, hr, params.loss, params.luma)}
+        return losses if guide is None else {**losses, "teacher": guide.loss(lr, sr)}
 
     return fit_supervised(
         network,

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from srlab.errors import SrlabError
-from srlab.weights import load_weights
+from srlab.weights import Card, load_weights
 from srlab.zoo.registry import Release, load_registry, resolve
 
 
@@ -34,17 +34,7 @@ def load_start(model: str | None, section: str, hyperparameters: Mapping[str, An
     """
     if model is None:
         return Start()
-    entry = load_registry().entry(model)
-    if entry is None:
-        raise SrlabError(f"{section}.start: {model}: no such released model; {_choices(section)}")
-    release = resolve(model)
-    assert isinstance(release, Release)
-    network, card = load_weights(release.path)
-    if card.architecture != section:
-        raise SrlabError(
-            f"{section}.start: {model} is of architecture {card.architecture}, not {section}; "
-            f"{_choices(section)}"
-        )
+    network, card, sha256 = load_released(model, f"{section}.start", section)
     differences = [
         f"{name} is {value} there, {hyperparameters.get(name)} here"
         for name, value in card.hyperparameters.items()
@@ -55,9 +45,31 @@ def load_start(model: str | None, section: str, hyperparameters: Mapping[str, An
             f"{section}.start: {model} is another network than params.yaml describes "
             f"({'; '.join(differences)}); make {section} the same, or start: null"
         )
-    return Start(network.float().state_dict(), {"pretrained_sha256": entry.sha256})
+    return Start(network.state_dict(), {"pretrained_sha256": sha256})
 
 
-def _choices(section: str) -> str:
-    names = [entry.name for entry in load_registry().models if entry.architecture == section]
-    return f"name one of {', '.join(names)}, or null"
+def load_released(model: str, key: str, architecture: str) -> tuple[nn.Module, Card, str]:
+    """A released network in float32, its card, and the SHA-256 of its file.
+
+    Args:
+        model: its name.
+        key: of params.yaml, that names it.
+        architecture: that it must be of.
+
+    Raises:
+        SrlabError: there is no such model of that architecture.
+    """
+    registry = load_registry()
+    names = [entry.name for entry in registry.models if entry.architecture == architecture]
+    choices = f"name one of {', '.join(names)}, or null"
+    entry = registry.entry(model)
+    if entry is None:
+        raise SrlabError(f"{key}: {model}: no such released model; {choices}")
+    if entry.architecture != architecture:
+        raise SrlabError(
+            f"{key}: {model} is of architecture {entry.architecture}, not {architecture}; {choices}"
+        )
+    release = resolve(model)
+    assert isinstance(release, Release)
+    network, card = load_weights(release.path)
+    return network.float(), card, entry.sha256

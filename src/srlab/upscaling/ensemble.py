@@ -4,11 +4,10 @@ Source: Timofte, Rothe, Van Gool 2016, "Seven ways to improve example-based sing
 resolution", section 3.5; Lim et al. 2017, "Enhanced Deep Residual Networks", section 3.4.
 """
 
-from itertools import product
-
 from torch import Tensor
 
 from srlab.inference.upscalers import Upscaler
+from srlab.symmetries import SYMMETRIES, transform, undo
 
 
 class Ensemble:
@@ -25,11 +24,8 @@ class Ensemble:
 
     def __call__(self, lr: Tensor, scale: int) -> Tensor:
         total: Tensor | None = None
-        for transposed, *mirrored in product((False, True), repeat=3):
-            dims = [dim for dim, flip in zip((-2, -1), mirrored, strict=True) if flip]
-            seen = lr.flip(dims)
-            sr = self._upscaler(seen.transpose(-2, -1) if transposed else seen, scale)
-            sr = (sr.transpose(-2, -1) if transposed else sr).flip(dims)
+        for symmetry in SYMMETRIES:
+            sr = undo(self._upscaler(transform(lr, symmetry), scale), symmetry)
             total = sr if total is None else total + sr
         assert total is not None
-        return total / 8
+        return total / len(SYMMETRIES)

@@ -13,9 +13,11 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     from srlab.training.on_patches import sections
     from srlab.training.recorded import Training, train_recorded
     from srlab.training.start import load_start
+    from srlab.training.teacher import load_teacher
 
     own = params.memnet, params.patches.memnet
     begin = load_start(own[0].start, "memnet", architecture(own[0]))
+    teacher, taught_by = load_teacher(own[0].teacher, "memnet")
     training = Training(
         name="memnet",
         architecture="memnet",
@@ -24,12 +26,12 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
         trainer=params.trainer,
         sections=sections(params, network="memnet", patches="memnet"),
         patches=patches,
-        inputs=begin.inputs,
+        inputs={**begin.inputs, **taught_by},
     )
     train_recorded(
         training,
         lambda run, fabric, checkpoints: fit(
-            *own, params.trainer, patches, run, fabric, checkpoints, begin.weights
+            *own, params.trainer, patches, run, fabric, checkpoints, begin.weights, teacher
         ),
         weights=weights,
         curves=curves,

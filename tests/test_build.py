@@ -15,7 +15,7 @@ from srlab.inference.upscalers import Interpolation, network_upscaler
 from srlab.metrics.perceptual import PerceptualMetrics
 from srlab.models.memnet import MemNet
 from srlab.models.srresnet import SRResNet
-from srlab.params import Params
+from srlab.params import Params, TeacherParams
 from srlab.report.build import Sources, build_report
 from srlab.tracking import SilentRun
 from srlab.training.curves import Curves
@@ -125,7 +125,8 @@ def test_srgans_card_warns_of_invented_texture(params, sources, tmp_path) -> Non
 
 
 def test_a_card_says_what_a_training_went_on_from(params, sources, tmp_path) -> None:
-    srresnet = params.srresnet.model_copy(update={"start": "srresnet"})
+    teacher = TeacherParams(model="srresnet_tuned", weight=1.0)
+    srresnet = params.srresnet.model_copy(update={"start": "srresnet", "teacher": teacher})
     cut = params.patches.srgan.model_copy(update={"augment_scales": [0.9, 0.75]})
     patches = params.patches.model_copy(update={"srgan": cut})
     changes = {"srresnet": srresnet, "patches": patches}
@@ -134,7 +135,9 @@ def test_a_card_says_what_a_training_went_on_from(params, sources, tmp_path) -> 
     text = (cards / "srresnet.md").read_text()
     assert "4,321 patches of the images and of copies at 0.9, 0.75 of their size; factors" in text
     assert "- trained on from: srresnet" in text
+    assert "- taught by: srresnet_tuned+" in text
     assert "trained on from" not in (cards / "srgan.md").read_text()
+    assert "taught by" not in (cards / "srgan.md").read_text()
     assert "4,321 patches; factors" in (cards / "memnet.md").read_text()
 
 

@@ -166,6 +166,7 @@ CHANGES = [
     ("memnet.memory_blocks", 3, MEMNET),
     ("memnet.optimizer.learning_rate", 0.1, MEMNET),
     ("memnet.budget.steps", 9, MEMNET),
+    ("memnet.teacher", {"model": "memnet", "weight": 1.0}, MEMNET),
     ("srresnet.features", 8, SRRESNET),
     ("srresnet.start", "srresnet", SRRESNET),
     ("srresnet.loss", "mse", SRRESNET),

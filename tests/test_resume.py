@@ -63,13 +63,16 @@ def patches(smoke: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def memnet_training(smoke: Params, patches: Path, **changes) -> Training:
     params = smoke.memnet.model_copy(update={"features": 6, **changes})
     own = params, smoke.patches.memnet, smoke.trainer, patches / "memnet"
-    return lambda run, checkpoints: memnet.fit(*own, run, launch(smoke.trainer), checkpoints)
+    teacher, _ = load_teacher(params.teacher, "memnet")
+    return lambda run, checkpoints: memnet.fit(
+        *own, run, launch(smoke.trainer), checkpoints, teacher=teacher
+    )
 
 
 def srresnet_training(smoke: Params, patches: Path, **changes) -> Training:
     params = smoke.srresnet.model_copy(update=changes)
     own = params, smoke.patches.srgan, smoke.trainer, patches / "srgan"
-    teacher = None if params.teacher is None else load_teacher(params.teacher, params.scale)[0]
+    teacher, _ = load_teacher(params.teacher, "srresnet", params.scale)
     return lambda run, checkpoints: srresnet.fit(
         *own, run, launch(smoke.trainer), checkpoints, teacher=teacher
     )
@@ -93,6 +96,9 @@ TRAININGS = {
     "memnet": lambda smoke, patches: memnet_training(smoke, patches),
     "memnet, multi-supervised": lambda smoke, patches: memnet_training(
         smoke, patches, supervision="multi", memory_blocks=2, ema_decay=0.0
+    ),
+    "memnet, taught": lambda smoke, patches: memnet_training(
+        smoke, patches, teacher=TeacherParams(model="memnet", weight=10.0)
     ),
     "memnet, sgd": lambda smoke, patches: memnet_training(
         smoke, patches, optimizer=smoke.memnet.optimizer.model_copy(update={"name": "sgd"})

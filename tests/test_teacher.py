@@ -3,6 +3,7 @@ import torch
 
 from srlab.errors import SrlabError
 from srlab.losses import content
+from srlab.models.memnet import MemNet
 from srlab.models.srresnet import SRResNet
 from srlab.params import TeacherParams
 from srlab.symmetries import SYMMETRIES
@@ -60,18 +61,18 @@ def test_it_draws_all_symmetries_and_does_not_learn() -> None:
     losses = [teacher.loss(lr, sr) for _ in range(100)]
     assert len({round(loss.item(), 9) for loss in losses}) == len(SYMMETRIES)
     losses[0].backward()
+    assert not guide.training
     assert all(parameter.grad is None for parameter in guide.parameters())
 
 
 def test_a_released_network_teaches() -> None:
-    guide, inputs = load_teacher(TeacherParams(model="srresnet", weight=1.0), 4)
+    guide, inputs = load_teacher(TeacherParams(model="srresnet", weight=1.0), "srresnet", 4)
     entry = load_registry().entry("srresnet")
     assert entry is not None
     assert inputs == {"teacher_sha256": entry.sha256}
-    assert guide is not None
-    assert not guide.training
-    assert not any(parameter.requires_grad for parameter in guide.parameters())
-    assert load_teacher(None, 4) == (None, {})
+    assert isinstance(guide, SRResNet)
+    assert isinstance(load_teacher(TeacherParams(model="memnet", weight=1.0), "memnet")[0], MemNet)
+    assert load_teacher(None, "memnet") == (None, {})
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,6 @@ def test_a_released_network_teaches() -> None:
 )
 def test_what_cannot_teach_is_refused_in_one_line(model: str, scale: int, complaint: str) -> None:
     with pytest.raises(SrlabError) as refused:
-        load_teacher(TeacherParams(model=model, weight=1.0), scale)
+        load_teacher(TeacherParams(model=model, weight=1.0), "srresnet", scale)
     assert complaint in str(refused.value)
     assert "\n" not in str(refused.value)

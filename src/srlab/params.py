@@ -256,12 +256,26 @@ class FitParams(Section):
         return self
 
 
+class TeacherParams(Section):
+    """A network that another one learns from, besides the truth."""
+
+    model: ModelName
+    """A released model (`srlab models`) of the same architecture, larger, smaller or the same. It
+    teaches what its self-ensemble gives, the mean over all ways to turn and mirror an image."""
+
+    weight: Positive
+    """Weight of the mean squared distance to it."""
+
+
 class SupervisedParams(FitParams):
     """What the training of MemNet and SRResNet is set by."""
 
     start: ModelName | None
     """A released model (`srlab models`) whose weights the training goes on from, on other images or
     for longer; it must be the network that params.yaml describes. null: random weights."""
+
+    teacher: TeacherParams | None
+    """A network to learn from as well (Hinton et al. 2015); null: from the truth alone."""
 
 
 class MemNetParams(SupervisedParams):
@@ -287,17 +301,6 @@ class MemNetParams(SupervisedParams):
 
     loss: Literal["half_sum_squared", "mse", "l1"]
     """half_sum_squared is the paper's: 1 / (2 * batch) times the summed squared error."""
-
-
-class TeacherParams(Section):
-    """A network that another one learns from, besides the truth."""
-
-    model: ModelName
-    """A released SRResNet (`srlab models`) of the same scale. It teaches what its self-ensemble
-    gives, the mean over all ways to turn and mirror an image."""
-
-    weight: Positive
-    """Weight of the squared distance to it."""
 
 
 class SRResNetParams(SupervisedParams):
@@ -332,9 +335,6 @@ class SRResNetParams(SupervisedParams):
     luma: float = Field(ge=0, le=1)
     """Share of the loss that is of luma alone, in which PSNR is measured; the rest is of RGB, as
     all of it is in the papers."""
-
-    teacher: TeacherParams | None
-    """A network to learn from as well (Hinton et al. 2015); null: from the truth alone."""
 
 
 class ContentParams(Section):

@@ -155,6 +155,7 @@ def _write_cards(
             continue
         patches = "memnet" if method == "memnet" else "srgan"
         cut = getattr(params.patches, patches)
+        teacher = getattr(getattr(params, method), "teacher", None)
         model = Model(
             method=method,
             card=load_card(weights),
@@ -164,6 +165,7 @@ def _write_cards(
             degradations=cut.degradations,
             augment_scales=cut.augment_scales,
             start=getattr(getattr(params, method), "start", None),
+            teacher=None if teacher is None else teacher.model,
             run_id=costs.get(f"train_{method}", {}).get("mlflow_run_id"),
             cost=rows.get(f"train_{method}"),
         )

@@ -59,6 +59,8 @@ class Model:
     start: str | None
     """The released model whose weights the training went on from; None where it had random ones or
     another stage's."""
+    teacher: str | None
+    """The released model whose self-ensemble it learnt from as well; None where there was none."""
     run_id: str | None
     """The MLflow run that trained it; None where it was not tracked."""
     cost: Sequence[str] | None
@@ -99,6 +101,7 @@ def card_markdown(model: Model, scores: Sequence[str]) -> str:
             {
                 "weights (SHA-256)": model.weights_sha256,
                 **({} if model.start is None else {"trained on from": model.start}),
+                **({} if model.teacher is None else {"taught by": f"{model.teacher}+"}),
                 "params (SHA-256)": model.card.params_sha256,
                 "patches (SHA-256)": model.card.data_sha256,
                 "commit": model.card.git_commit or "unknown",

@@ -6,14 +6,16 @@ from typing import Any
 
 from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from srlab.losses import supervised
 from srlab.models.memnet import MemNet
 from srlab.params import MemNetParams, PatchParams, TrainerParams
 from srlab.tracking import Run
 from srlab.training.checkpoints import Checkpoints
+from srlab.training.images import ImagePlacement
 from srlab.training.supervised import fit_supervised
+from srlab.training.teacher import Teacher
 
 
 def architecture(params: MemNetParams) -> dict[str, Any]:
@@ -37,19 +39,29 @@ def fit(
     fabric: Fabric,
     checkpoints: Checkpoints,
     start: Mapping[str, Tensor] | None = None,
+    teacher: nn.Module | None = None,
 ) -> MemNet:
     """Train a MemNet on packed patches, from the weights `start` or random ones.
 
-    See `srlab.training.supervised.fit_supervised`.
+    With a teacher it learns from that network as well, as `params.teacher` says. See
+    `srlab.training.supervised.fit_supervised`.
     """
     network = MemNet(**architecture(params))
     if start is not None:
         network.load_state_dict(start)
 
+    guide = None
+    if teacher is not None and params.teacher is not None:
+        guide = Teacher(ImagePlacement(trainer, fabric).module(teacher), params.teacher.weight)
+
     def terms(module: _FabricModule, enlarged: Tensor, hr: Tensor) -> dict[str, Tensor]:
         outputs = module.outputs(enlarged)
         average = module.average(outputs) if params.supervision == "multi" else None
-        return supervised(outputs, average, hr, params.loss)
+        losses = supervised(outputs, average, hr, params.loss)
+        if guide is None:
+            return losses
+        sr = outputs[-1] if average is None else average
+        return {**losses, "teacher": guide.loss(enlarged, sr)}
 
     return fit_supervised(
         network,

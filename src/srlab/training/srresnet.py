@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from srlab.losses import content
 from srlab.models.srresnet import SRResNet
@@ -40,7 +40,7 @@ def fit(
     fabric: Fabric,
     checkpoints: Checkpoints,
     start: Mapping[str, Tensor] | None = None,
-    teacher: SRResNet | None = None,
+    teacher: nn.Module | None = None,
 ) -> SRResNet:
     """Train an SRResNet on packed patches, from the weights `start` or random ones.
 

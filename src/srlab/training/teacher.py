@@ -9,11 +9,10 @@ Source: Hinton, Vinyals, Dean 2015, "Distilling the knowledge in a neural networ
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from srlab.errors import SrlabError
 from srlab.losses import content
-from srlab.models.srresnet import SRResNet
 from srlab.params import TeacherParams
 from srlab.symmetries import SYMMETRIES, transform, undo
 from srlab.training.start import load_released
@@ -23,48 +22,48 @@ class Teacher:
     """What a network is to come near to.
 
     Args:
-        network: on the device where it is asked, in evaluation mode.
+        network: where the training computes, as the training lays out its own.
         weight: of the loss.
-        luma_share: of the loss, that is of luma alone.
+        luma_share: of the loss, that is of luma alone; see `srlab.losses.content`.
     """
 
-    def __init__(self, network: SRResNet, weight: float, luma_share: float) -> None:
-        self._network = network
+    def __init__(self, network: nn.Module, weight: float, luma_share: float = 0.0) -> None:
+        self._network = network.eval().requires_grad_(False)
         self._weight = weight
         self._luma_share = luma_share
 
-    def loss(self, lr: Tensor, sr: Tensor) -> Tensor:
-        """The squared distance of (N, 3, s*h, s*w) to what the network makes of (N, 3, h, w).
+    def loss(self, seen: Tensor, sr: Tensor) -> Tensor:
+        """The squared distance of sr (N, C, H, W) to what the network makes of what it sees.
 
         Of one symmetry, drawn for each call: the mean over all of them is, but for a constant, the
         distance to the self-ensemble, and its gradient is the same.
         """
         symmetry = SYMMETRIES[int(torch.randint(len(SYMMETRIES), ()))]
         with torch.no_grad():
-            target = undo(self._network(transform(lr, symmetry)), symmetry)
+            target = undo(self._network(transform(seen, symmetry)), symmetry)
         return self._weight * content(sr, target, "mse", self._luma_share)
 
 
 def load_teacher(
-    params: TeacherParams | None, scale: int
-) -> tuple[SRResNet | None, dict[str, str]]:
+    params: TeacherParams | None, section: str, scale: int | None = None
+) -> tuple[nn.Module | None, dict[str, str]]:
     """The network that params.yaml names, and what the training depends on with it.
 
     Args:
         params: None for no teacher.
-        scale: that it must enlarge by.
+        section: of params.yaml that names it: the architecture.
+        scale: that it must enlarge by, where a network enlarges.
 
     Raises:
         SrlabError: there is no such model, or it enlarges by another factor.
     """
     if params is None:
         return None, {}
-    key = "srresnet.teacher.model"
-    network, _, sha256 = load_released(params.model, key, "srresnet")
-    assert isinstance(network, SRResNet)
-    if network.scale != scale:
+    key = f"{section}.teacher.model"
+    network, card, sha256 = load_released(params.model, key, section)
+    if scale is not None and scale not in card.scales:
         raise SrlabError(
-            f"{key}: {params.model} enlarges by {network.scale}, srresnet.scale is {scale}; "
-            "name another model, or teacher: null"
+            f"{key}: {params.model} enlarges by {', '.join(map(str, card.scales))}, "
+            f"{section}.scale is {scale}; name another model, or teacher: null"
         )
-    return network.eval().requires_grad_(False), {"teacher_sha256": sha256}
+    return network, {"teacher_sha256": sha256}

@@ -21,7 +21,7 @@ from srlab.data.patches import cut
 from srlab.inference.folded import fold
 from srlab.models.memnet import MemNet
 from srlab.models.srresnet import SRResNet
-from srlab.params import Params
+from srlab.params import Params, TeacherParams
 from srlab.perceptual import PerceptualLoss
 from srlab.training import memnet, srgan, srresnet
 from srlab.training.batches import PatchBatches
@@ -29,6 +29,7 @@ from srlab.training.checkpoints import Checkpoints, NoCheckpoints
 from srlab.training.device_batches import DeviceBatches, fits_on
 from srlab.training.fabric import launch
 from srlab.training.loss_log import LossLog
+from srlab.training.teacher import load_teacher
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA GPU")
 
@@ -71,10 +72,12 @@ def train(
     kept = checkpoints or NoCheckpoints()
     if section == "memnet":
         own = params.memnet, params.patches.memnet, params.trainer, patches / "memnet"
-        return memnet.fit(*own, run, fabric, kept)
+        teacher, _ = load_teacher(params.memnet.teacher, "memnet")
+        return memnet.fit(*own, run, fabric, kept, teacher=teacher)
     own_gan = params.patches.srgan, params.trainer, patches / "srgan"
     if section == "srresnet":
-        return srresnet.fit(params.srresnet, *own_gan, run, fabric, kept)
+        teacher, _ = load_teacher(params.srresnet.teacher, "srresnet", params.srresnet.scale)
+        return srresnet.fit(params.srresnet, *own_gan, run, fabric, kept, teacher=teacher)
     torch.manual_seed(0)
     generator = SRResNet(**srresnet.architecture(params.srresnet))
     perceptual = PerceptualLoss(
@@ -96,7 +99,9 @@ def losses(run: Recorder) -> np.ndarray:
         ("memnet", {}),
         ("memnet", {"supervision": "multi", "gate_kernel": 3, "share_weights": True}),
         ("memnet", {"loss": "half_sum_squared"}),
+        ("memnet", {"teacher": TeacherParams(model="memnet", weight=1.0)}),
         ("srresnet", {}),
+        ("srresnet", {"luma": 0.8, "teacher": TeacherParams(model="srresnet", weight=1.0)}),
         ("srresnet", {"batch_norm": True, "upsampler": "stages", "outer_kernel": 9}),
     ],
     ids=lambda value: str(value),

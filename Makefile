@@ -25,7 +25,7 @@ readme: .venv/installed
 	python -m srlab.report.study_table metrics/studies metrics/studies/table.md
 	python -m srlab.report.readme docs/reproduction.md studies=metrics/studies/table.md
 	srlab compare data/raw/test/sample_test/coffee.png --truth --overwrite -o docs/strip.png \
-	  -m bicubic -m memnet -m srresnet -m srgan
+	  -m bicubic -m memnet -m srresnet_distilled -m srgan
 
 clean:
 	rm -rf .venv .srlab

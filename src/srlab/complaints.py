@@ -27,6 +27,10 @@ def complaints(error: ValidationError, source: str, root: type[BaseModel]) -> li
                 lines.append(f"{at}: unknown key; {nearest(str(location[-1]), valid)}")
             case "missing":
                 lines.append(f"{at}: missing; it must be set, see params.schema.json")
+            case "model_type":
+                found = f"found {detail['input']!r} ({type(detail['input']).__name__})"
+                keys = ", ".join(_valid_names(root, location))
+                lines.append(f"{at}: holds keys of its own ({keys}), {found}")
             case "value_error":
                 lines.append(f"{at}: {detail['msg'].removeprefix('Value error, ')}")
             case kind:

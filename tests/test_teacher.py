@@ -78,8 +78,8 @@ def test_a_released_network_teaches() -> None:
 @pytest.mark.parametrize(
     ("model", "scale", "complaint"),
     [
-        ("srresnt", 4, "srresnet.teacher.model: srresnt: no such released model; name one of"),
-        ("memnet", 4, "srresnet.teacher.model: memnet is of architecture memnet, not srresnet"),
+        ("srresnt", 4, "srresnet.teacher: srresnt: no such released model; name one of"),
+        ("memnet", 4, "srresnet.teacher: memnet is of architecture memnet, not srresnet"),
         ("srresnet", 2, "srresnet enlarges by 4, srresnet.scale is 2; name another model, or"),
     ],
 )

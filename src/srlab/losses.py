@@ -26,7 +26,7 @@ def log_error(sr: Tensor, hr: Tensor) -> Tensor:
     """Mean over the images of the logarithm of their mean squared error.
 
     But for sign and factor this is the mean of their PSNRs, as a table has it: an image that is
-    easy counts as much as one that is not. Source: Chen et al. 2021, "HINet", section 3.3.
+    easy counts as much as one that is not. Source: Chen et al. 2021, "HINet".
     """
     return (sr - hr).square().mean(dim=(1, 2, 3)).add(_LEAST_ERROR).log().mean()
 

@@ -53,7 +53,7 @@ def load_released(model: str, key: str, architecture: str) -> tuple[nn.Module, C
 
     Args:
         model: its name.
-        key: of params.yaml, that names it.
+        key: of params.yaml, that names it or holds its name.
         architecture: that it must be of.
 
     Raises:

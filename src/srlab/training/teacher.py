@@ -59,7 +59,7 @@ def load_teacher(
     """
     if params is None:
         return None, {}
-    key = f"{section}.teacher.model"
+    key = f"{section}.teacher"
     network, card, sha256 = load_released(params.model, key, section)
     if scale is not None and scale not in card.scales:
         raise SrlabError(

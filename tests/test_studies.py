@@ -53,7 +53,7 @@ def test_the_studies_of_the_paper_are_there() -> None:
     assert set(NAMES) == {
         "depth", "supervision", "resampling", "perceptual_weight", "patch_size", "dropout",
         "gate_kernel", "bicubic_skip", "schedule", "depth_at_equal_time", "specialist",
-        "scaled_copies",
+        "scaled_copies", "teaching",
     }  # fmt: skip
 
 

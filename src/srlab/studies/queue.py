@@ -228,9 +228,20 @@ def _without_interrupts() -> Iterator[None]:
 
 
 def hydra_overrides(overrides: Mapping[str, Any]) -> list[str]:
-    """Changes of params as `dvc exp run -S` takes them; JSON is part of Hydra's grammar.
+    """Changes of params as `dvc exp run -S` takes them.
 
     >>> hydra_overrides({"memnet.loss": "l1", "evaluate.scales": [2, 4], "memnet.x": None})
     ['memnet.loss="l1"', 'evaluate.scales=[2, 4]', 'memnet.x=null']
+    >>> hydra_overrides({"memnet.teacher": {"model": "memnet", "weight": 1e3}})
+    ['memnet.teacher={model: "memnet", weight: 1000.0}']
     """
-    return [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
+    return [f"{key}={_hydra_value(value)}" for key, value in overrides.items()]
+
+
+def _hydra_value(value: Any) -> str:
+    # JSON is part of Hydra's grammar, but for the quotes around keys.
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_hydra_value(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_hydra_value, value))}]"
+    return json.dumps(value)

@@ -19,6 +19,7 @@ from srlab.errors import SrlabError
 from srlab.evaluation import Case, EvaluateParams, evaluate, means
 from srlab.inference.upscalers import Interpolation
 from srlab.metrics.perceptual import PerceptualMetrics
+from srlab.metrics.protocols import PROTOCOLS
 from srlab.models.srresnet import SRResNet
 from srlab.report.scores import read_method
 from srlab.scoring import backbone
@@ -128,26 +129,48 @@ def test_weights_are_scored_with_their_hash(photos: Path, tmp_path: Path) -> Non
     assert set(read.means) == {"y_rgb8", "paper"}
 
 
-def test_a_plus_scores_the_mean_of_eight_results(tmp_path: Path) -> None:
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """Weights of an untrained SRResNet."""
     path = tmp_path / "tiny.safetensors"
     settings = {"scale": 4, "residual_blocks": 1, "features": 2}
     torch.manual_seed(3)
     save_weights(SRResNet(**settings), Card("srresnet", settings, [4], "1", "2", None, None), path)
-    one, eight = contestant(str(path)), contestant(f"{path}+")
+    return path
+
+
+def result(entry: Contestant, lr: torch.Tensor, protocol: str = "y_rgb8") -> torch.Tensor:
+    sr = entry.result(Case(protocol, "made", 4, "image", lr, torch.empty(1, 3, 48, 32)))
+    assert sr is not None
+    return sr
+
+
+def test_a_plus_scores_the_mean_of_eight_results(tiny: Path) -> None:
+    one, eight = contestant(str(tiny)), contestant(f"{tiny}+")
     assert (one.name, eight.name) == ("tiny", "tiny+")
     assert one.made_by == eight.made_by
     image = torch.rand(1, 3, 8, 12, dtype=torch.float64)
-
-    def result(entry: Contestant, lr: torch.Tensor) -> torch.Tensor:
-        sr = entry.result(Case("y_rgb8", "made", 4, "image", lr, torch.empty(1, 3, 48, 32)))
-        assert sr is not None
-        return sr
-
     turned = result(eight, image.rot90(dims=(2, 3))).rot90(-1, dims=(2, 3))
     assert torch.allclose(turned, result(eight, image), atol=1e-5)
     assert not torch.allclose(
         result(one, image.rot90(dims=(2, 3))).rot90(-1, dims=(2, 3)), result(one, image), atol=1e-3
     )
+
+
+@pytest.mark.parametrize("protocol", ["y_rgb8", "paper"])
+@pytest.mark.parametrize("marks", ["=", "+="])
+def test_an_equals_scores_what_shrinks_to_the_image(tiny: Path, protocol: str, marks: str) -> None:
+    plain, corrected = (contestant(f"{tiny}{end}") for end in (marks.removesuffix("="), marks))
+    assert corrected.name == f"tiny{marks}"
+    assert plain.made_by == corrected.made_by
+    hr = to_tensor(make_photo(48, 32)).double()
+    kernel = PROTOCOLS[protocol].kernel
+    lr = resample(hr, scale=1 / 4, kernel=kernel).clamp(0, 1)
+    before, after = (
+        (resample(result(entry, lr, protocol), scale=1 / 4, kernel=kernel) - lr).abs().mean()
+        for entry in (plain, corrected)
+    )
+    assert after < before / 10
 
 
 def test_json_is_for_programs(photos: Path) -> None:
@@ -168,6 +191,8 @@ def test_json_is_for_programs(photos: Path) -> None:
         (["nearest", "nearest", "--on", "."], "called nearest"),
         (["nearest+", "--on", "."], "nearest+: + is for networks"),
         (["./+", "--on", "."], "./+: + is for networks"),
+        (["nearest+=", "--on", "."], "nearest+=: += is for networks"),
+        (["srresnt=", "--on", "."], "did you mean 'srresnet'?"),
         (["nearest", "--on", ".", "--scales", "5"], "evaluate --help"),
     ],
 )

@@ -233,7 +233,8 @@ def evaluate(
         typer.Argument(
             metavar="TARGET...",
             help="Released model, interpolation, weights, or a folder of results. "
-            "NETWORK+: the mean of 8 results, as by upscale --ensemble.",
+            "NETWORK+: the mean of 8 results, as by upscale --ensemble; "
+            "NETWORK=: corrected, as by --consistent; NETWORK+=: both.",
         ),
     ],
     benchmarks: Annotated[

@@ -23,12 +23,16 @@ from srlab.params import EvaluateParams
 from srlab.provenance import file_hash
 from srlab.report.scores import MadeBy, MethodScores
 from srlab.scoring.result_folder import ResultFolder
+from srlab.upscaling.consistency import Consistent
 from srlab.upscaling.ensemble import Ensemble
 from srlab.weights import load_card, load_weights
 from srlab.zoo.registry import BASELINES, Release, resolve, resolve_blend
 
 _ENSEMBLE = "+"
 """Behind a network's name: EDSR+ is EDSR so in Lim et al. 2017."""
+
+_CONSISTENT = "="
+"""Behind a network's name: its result, shrunk, equals what it was given."""
 
 _NOTHING: dict[str, Any] = {
     "weights_sha256": None,
@@ -61,7 +65,8 @@ def contestant(
     Args:
         target: an interpolation's or released model's name (`srlab models`), srlab's weights, a
             folder of results, or with the extra `[peers]` another project's checkpoint. A network
-            with `+` behind it is scored with self-ensemble, see `srlab.upscaling.ensemble`.
+            with `+` behind it is scored with self-ensemble, see `srlab.upscaling.ensemble`, and
+            with `=`, or `+=`, corrected by `srlab.upscaling.consistency`.
         strength: of an SRGAN, see `srlab.inference.strength`.
         scale: of results that do not say it.
 
@@ -69,16 +74,17 @@ def contestant(
         SrlabError: there is no such thing, or it cannot be read.
     """
     path = Path(target)
-    if target.endswith(_ENSEMBLE) and not path.exists():
-        name = target.removesuffix(_ENSEMBLE)
+    name = target.removesuffix(_CONSISTENT).removesuffix(_ENSEMBLE)
+    marks = target.removeprefix(name)
+    if marks and not path.exists():
         if name in BASELINES or Path(name).is_dir():
-            raise SrlabError(f"{target}: {_ENSEMBLE} is for networks; leave it out")
-        return _of_network(name, strength, is_ensemble=True)
+            raise SrlabError(f"{target}: {marks} is for networks; leave it out")
+        return _of_network(name, strength, marks)
     if path.is_dir():
         return _of_folder(path, scale)
     if target in BASELINES:
         return _interpolation(target, BASELINES[target].kernel)
-    return _of_network(target, strength, is_ensemble=False)
+    return _of_network(target, strength)
 
 
 def score_contestant(
@@ -142,7 +148,7 @@ def _interpolation(name: str, kernel: Kernel) -> Contestant:
     return _of_upscaler(name, of, _NOTHING)
 
 
-def _of_network(target: str, strength: float | None, *, is_ensemble: bool) -> Contestant:
+def _of_network(target: str, strength: float | None, marks: str = "") -> Contestant:
     path = Path(target)
     if path.is_file() and (complaint := _foreign(path)):
         from srlab.scoring.peers import load_peer
@@ -152,9 +158,14 @@ def _of_network(target: str, strength: float | None, *, is_ensemble: bool) -> Co
         name = path.stem
     else:
         name, upscaler, made_by = _of_weights(target, strength)
-    if is_ensemble:
-        name, upscaler = name + _ENSEMBLE, Ensemble(upscaler)
-    return _of_upscaler(name, lambda protocol: upscaler, made_by)
+    if _ENSEMBLE in marks:
+        upscaler = Ensemble(upscaler)
+    if _CONSISTENT not in marks:
+        return _of_upscaler(name + marks, lambda protocol: upscaler, made_by)
+    # What went in was shrunk in the protocol's way.
+    return _of_upscaler(
+        name + marks, lambda protocol: Consistent(upscaler, protocol.kernel), made_by
+    )
 
 
 def _of_weights(target: str, strength: float | None) -> tuple[str, Upscaler, dict[str, Any]]:

@@ -8,6 +8,10 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from srlab.data.kernels import Kernel
+from srlab.data.resample import resample
+from srlab.inference.upscalers import Upscaler
+
 ITERATIONS = 8
 RADIUS = 4
 """How many low-resolution pixels away each iteration looks: two to shrink, two to enlarge."""
@@ -33,3 +37,26 @@ def back_projected(
     for _ in range(ITERATIONS):
         sr = (sr + enlarge(lr - shrink(sr))).clamp_(0, 1)
     return sr
+
+
+class Consistent:
+    """An upscaler whose result, shrunk, is the image that it was given.
+
+    Args:
+        upscaler: does the work; what is missing in its result is added.
+        kernel: that shrinks.
+    """
+
+    def __init__(self, upscaler: Upscaler, kernel: Kernel = "bicubic") -> None:
+        self._upscaler = upscaler
+        self._kernel: Kernel = kernel
+        self.takes_luma = upscaler.takes_luma
+        self.scales = upscaler.scales
+
+    def __call__(self, lr: Tensor, scale: int) -> Tensor:
+        return back_projected(
+            self._upscaler(lr, scale),
+            lr,
+            lambda sr: resample(sr, scale=1 / scale, kernel=self._kernel),
+            lambda missing: resample(missing, scale=scale),
+        )

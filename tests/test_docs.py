@@ -16,7 +16,7 @@ TRAINING = (ROOT / "docs" / "training.md").read_text()
 RELEASED = ROOT / "metrics" / "released"
 STUDIES = ROOT / "metrics" / "studies"
 RELEASED_MODELS = ROOT / "src" / "srlab" / "zoo" / "released"
-ENSEMBLES = ROOT / "metrics" / "self_ensemble"
+INFERENCE_MODES = ROOT / "metrics" / "inference_modes"
 
 
 def read(path: Path) -> Any:
@@ -206,6 +206,7 @@ def numbers(text: str) -> list[float]:
         ("SRResNet_tuned x4, PSNR under `y_rgb8`", (False, False)),
         ("SRResNet_tuned+ x4, PSNR under `y_rgb8`", (True, False)),
         ("SRResNet_distilled x4, PSNR under `y_rgb8`", (False, False)),
+        ("SRResNet_distilled= x4, PSNR under `y_rgb8`", (True, False)),
         ("SRResNet_distilled+ x4, PSNR under `y_rgb8`", (True, False)),
         ("SRGAN x4, LPIPS under `y_rgb8`", (True, False)),
         ("SRGAN x4, PSNR under `y_rgb8`", (True, True)),
@@ -218,7 +219,7 @@ def test_aims_are_reached_or_missed_as_the_document_says(
     *aims, here = [part.strip() for part in row.strip("|").split("|")][1:]
     method, scale = name.split()[0].lower(), int(name.split()[1][1])
     metric, protocol = ("lpips" if "LPIPS" in name else "psnr"), name.split("`")[1]
-    folder = ENSEMBLES if method.endswith("+") else RELEASED
+    folder = INFERENCE_MODES if method.endswith(("+", "=")) else RELEASED
     scores = [
         cell(method, dataset, scale, metric, protocol, folder) for dataset in ("set5", "set14")
     ]
@@ -286,9 +287,33 @@ def test_what_the_distilled_network_misses_is_in_its_scores() -> None:
     )
     text = " ".join(TRAINING.split())
     assert set5 >= 31.85
+    assert "are reached, SRResNet's by `srresnet_distilled=`" in text
     assert f"is missed by {28.3 - set14:.2f} dB on Set14" in text
     assert f"SRResNet lacks {32.16 - set5:.1f} dB" in text
     assert f"{28.61 - set14:.1f}" == f"{32.16 - set5:.1f}"
+
+
+def test_what_the_study_of_teaching_tells_is_its_result() -> None:
+    text = " ".join(TRAINING.split())
+    luma, all_three = (interval("teaching", arm, "set14") for arm in ("luma", "luma_log_teacher"))
+    assert f"Set14 has {luma} with luma, and {all_three} with all three." in text
+    steps = read(STUDIES / "teaching.json")["budget"]["steps"]
+    assert f"so few steps do not tell: after {steps} of them" in text
+    separated = [
+        (d["arm"], d["dataset"])
+        for d in read(STUDIES / "teaching.json")["differences"]
+        if d["low"] > 0 or d["high"] < 0
+    ]
+    assert separated == [("luma", "set14")]
+
+
+@pytest.mark.parametrize("name", ["srresnet_again", "srresnet_again_large"])
+def test_what_going_on_once_more_gave_is_in_the_curves(name: str) -> None:
+    curve = validation(name)
+    first, top = curve[0][1], max(psnr for _, psnr in curve)
+    gain = f"{first:.2f} to {top:.2f} dB after {curve[-1][0]}"
+    assert gain in " ".join(TRAINING.split())
+    assert top - first < 0.02
 
 
 @pytest.mark.parametrize("section", ["srresnet", "srgan", "memnet"])

@@ -287,8 +287,12 @@ def test_what_the_distilled_network_misses_is_in_its_scores() -> None:
     )
     text = " ".join(TRAINING.split())
     assert set5 >= 31.85
-    assert "are reached, SRResNet's by `srresnet_distilled=`" in text
-    assert f"is missed by {28.3 - set14:.2f} dB on Set14" in text
+    corrected = cell("srresnet_distilled=", "set14", 4, "psnr", "y_rgb8", INFERENCE_MODES)
+    assert 0 <= corrected - 28.3 < 0.001
+    assert (
+        "are reached, SRResNet's by `srresnet_distilled=`, on Set14 by less than a thousandth of a "
+        f"dB; without the correction it is missed by {28.3 - set14:.2f} dB there." in text
+    )
     assert f"SRResNet lacks {32.16 - set5:.1f} dB" in text
     assert f"{28.61 - set14:.1f}" == f"{32.16 - set5:.1f}"
 

@@ -234,7 +234,8 @@ def evaluate(
             metavar="TARGET...",
             help="Released model, interpolation, weights, or a folder of results. "
             "NETWORK+: the mean of 8 results, as by upscale --ensemble; "
-            "NETWORK=: corrected, as by --consistent; NETWORK+=: both.",
+            "NETWORK=: corrected, as by --consistent, for the protocol's shrinking; "
+            "NETWORK+=: both.",
         ),
     ],
     benchmarks: Annotated[

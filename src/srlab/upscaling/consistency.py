@@ -47,9 +47,9 @@ class Consistent:
         kernel: that shrinks.
     """
 
-    def __init__(self, upscaler: Upscaler, kernel: Kernel = "bicubic") -> None:
+    def __init__(self, upscaler: Upscaler, kernel: Kernel) -> None:
         self._upscaler = upscaler
-        self._kernel: Kernel = kernel
+        self._kernel = kernel
         self.takes_luma = upscaler.takes_luma
         self.scales = upscaler.scales
 

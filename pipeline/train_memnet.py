@@ -16,7 +16,7 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     from srlab.training.teacher import load_teacher
 
     own = params.memnet, params.patches.memnet
-    begin = load_start(own[0].start, "memnet", architecture(own[0]))
+    begin = load_start(own[0].start, "memnet.start", "memnet", architecture(own[0]))
     teacher, taught_by = load_teacher(own[0].teacher, "memnet")
     training = Training(
         name="memnet",

@@ -9,16 +9,23 @@ from srlab.params import load_params
 def main(
     patches: Path, pretrained: Path, backbone: Path, weights: Path, curves: Path, cost: Path
 ) -> None:
-    """Train the PRETRAINED generator adversarially on PATCHES; write WEIGHTS, CURVES and COST."""
+    """Train the PRETRAINED generator adversarially on PATCHES; write WEIGHTS, CURVES and COST.
+
+    Where params.yaml names a released model to start from, the generator gets its weights.
+    """
     params = load_params()
     from srlab.perceptual import load_perceptual_loss
     from srlab.provenance import file_hash
     from srlab.training.on_patches import sections
     from srlab.training.recorded import Training, train_recorded
     from srlab.training.srgan import fit
+    from srlab.training.start import load_start
     from srlab.weights import load_srresnet
 
     generator, card = load_srresnet(pretrained)
+    begin = load_start(params.srgan.start, "srgan.start", card.architecture, card.hyperparameters)
+    if begin.weights is not None:
+        generator.load_state_dict(begin.weights)
     perceptual = load_perceptual_loss(params.srgan.perceptual, backbone)
     own = params.srgan, params.patches.srgan
     training = Training(
@@ -32,6 +39,7 @@ def main(
         inputs={
             "pretrained_sha256": file_hash(pretrained),
             "backbone_sha256": file_hash(backbone),
+            **begin.inputs,
         },
     )
     train_recorded(

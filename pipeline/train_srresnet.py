@@ -16,7 +16,7 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     from srlab.training.teacher import load_teacher
 
     own = params.srresnet, params.patches.srgan
-    begin = load_start(own[0].start, "srresnet", architecture(own[0]))
+    begin = load_start(own[0].start, "srresnet.start", "srresnet", architecture(own[0]))
     teacher, taught_by = load_teacher(own[0].teacher, "srresnet", own[0].scale)
     training = Training(
         name="srresnet",

@@ -76,6 +76,7 @@ BAD = [  # key, value, what the message must say
     ("memnet.gate_kernel", 2, ["memnet.gate_kernel", "1 or 3", "2"]),
     ("memnet.budget.epochs", 2, ["memnet.budget", "exactly one of", "epochs"]),
     ("memnet.budget.steps", None, ["memnet.budget", "exactly one of"]),
+    ("srresnet.budget.steps", 0, ["srresnet", "keeps the weights of start", "must be set"]),
     ("memnet.schedule.name", "step", ["memnet", "epochs", "must be set"]),
     ("patches.memnet.scales", [2, 5], ["patches.memnet.scales.1", "2, 3 or 4", "5"]),
     ("patches.memnet.scales", [2, 2], ["scales names a value twice"]),

@@ -24,6 +24,7 @@ from srlab.training import srgan, srresnet
 from srlab.training.checkpoints import NoCheckpoints
 from srlab.training.collapse import CollapseWatch
 from srlab.training.fabric import launch
+from srlab.training.loss_log import LossLog
 from srlab.training.srgan import AdversarialTrainee, _from_phase
 from srlab.training.validation import load_validation
 from srlab.weights import load_srresnet, make_card, save_weights
@@ -174,6 +175,34 @@ def test_terms_without_weight_are_left_out(smoke, patches, generator) -> None:
     training = trainee(params, patches, generator, None)
     logs = training.update(one_batch(), 0.001)
     assert [name for name in logs if name.startswith("share/")] == ["share/content"]
+
+
+def test_with_a_head_start_the_discriminator_learns_alone(
+    smoke, patches, generator, perceptual
+) -> None:
+    params = with_terms(smoke)
+    ahead = params.srgan.discriminator.model_copy(update={"head_start": 2})
+    training = trainee(changed(params, discriminator=ahead), patches, generator, perceptual)
+    generates, discriminates = state(training.generator), state(training.discriminator)
+    for _ in range(2):
+        logs = training.update(one_batch(), 0.001)
+        assert {name.partition("/")[0] for name in logs} == {"discriminator"}
+        assert same(generates, training.generator)
+        assert not same(discriminates, training.discriminator)
+        discriminates = state(training.discriminator)
+    assert "generator/total" in training.update(one_batch(), 0.001)
+    assert not same(generates, training.generator)
+
+
+def test_a_log_may_hold_steps_of_two_kinds() -> None:
+    run = Recorder()
+    log = LossLog(run, steps=3)
+    log.add(0, {"discriminator/total": torch.tensor(2.0)}, 0.1)
+    both = {"generator/total": torch.tensor(1.0), "discriminator/total": torch.tensor(4.0)}
+    log.add(1, both, 0.2)
+    log.flush({})
+    means = {"discriminator/total": 3.0, "generator/total": 1.0, "learning_rate": 0.2}
+    assert run.metrics == [(1, means)]
 
 
 def test_training_runs_and_the_same_seed_gives_the_same_bits(

@@ -1,12 +1,20 @@
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
+import yaml
+from conftest import ROOT, make_photo
+from safetensors.torch import load_file
 
+from pipeline import train_srgan, train_srresnet
+from srlab.data.backbone_weights import write_none
+from srlab.data.images import write_png
+from srlab.data.patches import cut
 from srlab.errors import SrlabError
 from srlab.params import load_params
+from srlab.strict_yaml import read_yaml
 from srlab.training.srresnet import architecture
 from srlab.training.start import Start, load_start
 from srlab.weights import load_card, load_weights
@@ -16,11 +24,11 @@ SHAPE = load_card(RELEASED / "srresnet.safetensors").hyperparameters
 
 
 def test_without_a_start_weights_are_random() -> None:
-    assert load_start(None, "srresnet", SHAPE) == Start(None, {})
+    assert load_start(None, "srresnet.start", "srresnet", SHAPE) == Start(None, {})
 
 
 def test_a_start_is_what_was_released() -> None:
-    start = load_start("srresnet", "srresnet", SHAPE)
+    start = load_start("srresnet", "srresnet.start", "srresnet", SHAPE)
     network, _ = load_weights(RELEASED / "srresnet.safetensors")
     assert start.weights is not None
     for name, tensor in network.state_dict().items():
@@ -51,12 +59,46 @@ def test_another_network_is_refused_in_one_line(
     shutil.copyfile(RELEASED / "srresnet.safetensors", tmp_path / "mine.safetensors")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SrlabError) as refused:
-        load_start(model, "srresnet", SHAPE | changes)
+        load_start(model, "srresnet.start", "srresnet", SHAPE | changes)
     assert complaint in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 def test_the_profile_that_tunes_describes_the_network_that_it_starts_from() -> None:
     params = load_params(ROOT / "profiles" / "tuned.yaml")
-    start = load_start(params.srresnet.start, "srresnet", architecture(params.srresnet))
+    start = load_start(
+        params.srresnet.start, "srresnet.start", "srresnet", architecture(params.srresnet)
+    )
     assert start.weights is not None
+
+
+def test_a_start_without_steps_is_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = read_yaml(ROOT / "profiles" / "smoke.yaml")
+    tree["srresnet"] |= {name: SHAPE[name] for name in ("residual_blocks", "features")}
+    for section in ("srresnet", "srgan"):
+        tree[section] |= {"start": section}
+        tree[section]["budget"]["steps"] = 0
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    Path("params.yaml").write_text(yaml.safe_dump(tree))
+    Path("raw").mkdir()
+    write_png(Path("raw") / "0.png", make_photo(128, 128))
+    cut(load_params().patches.srgan, [Path("raw")], Path("patches"))
+    write_none(Path("none.safetensors"))
+
+    made = [Path(name) for name in ("curves", "cost.json")]
+    train_srresnet.main(Path("patches"), Path("srresnet.safetensors"), *made)
+    train_srgan.main(
+        Path("patches"),
+        Path("srresnet.safetensors"),
+        Path("none.safetensors"),
+        Path("srgan.safetensors"),
+        *made,
+    )
+    for name in ("srresnet", "srgan"):
+        released = load_file(RELEASED / f"{name}.safetensors")
+        kept = load_file(f"{name}.safetensors")
+        assert kept.keys() == released.keys()
+        assert all(torch.equal(kept[key], released[key].float()) for key in kept)

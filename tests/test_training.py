@@ -419,6 +419,7 @@ def test_budgets_count_steps_epochs_and_minutes(smoke: Params) -> None:
         return Budget(params, steps_per_epoch=2.5, clock=clock)
 
     assert budget(steps=8).share(2) == 0.25
+    assert budget(steps=0).share(0) == 1.0
     assert budget(epochs=3).steps == 8
     assert budget(epochs=3).repeatable
     times = iter([100.0, 130.0, 999.0])

@@ -211,8 +211,8 @@ class BudgetParams(Section):
     epochs: int | None = Field(ge=1)
     """Passes over all patches."""
 
-    steps: int | None = Field(ge=1)
-    """Optimizer steps."""
+    steps: int | None = Field(ge=0)
+    """Optimizer steps. 0 trains nothing: what is kept are the weights that it would start from."""
 
     minutes: Positive | None
     """Wall time. For studies only: it depends on the machine, so such a run cannot be repeated."""
@@ -276,6 +276,12 @@ class SupervisedParams(FitParams):
 
     teacher: TeacherParams | None
     """A network to learn from as well (Hinton et al. 2015); null: from the truth alone."""
+
+    @model_validator(mode="after")
+    def _has_weights(self) -> "SupervisedParams":
+        if self.budget.steps == 0 and self.start is None:
+            raise ValueError("budget.steps 0 keeps the weights of start, so start must be set")
+        return self
 
 
 class MemNetParams(SupervisedParams):
@@ -408,6 +414,10 @@ class DiscriminatorParams(Section):
     dropout: Share
     """Share of the values in front of the dense layers that are dropped; Lal & Javid add it."""
 
+    head_start: int = Field(ge=0)
+    """The first steps of the budget, in which it learns alone. One that cannot tell photographs
+    from the images of a trained generator yet has nothing to teach it."""
+
     optimizer: OptimizerParams
     """Its optimizer; its learning rate follows the generator's schedule."""
 
@@ -431,6 +441,10 @@ class CollapseParams(Section):
 
 class SRGANParams(FitParams):
     """SRGAN: adversarial training of SRResNet."""
+
+    start: ModelName | None
+    """A released model (`srlab models`) whose weights the training goes on from; it must be the
+    network that section srresnet describes. null: the SRResNet that the stage before trained."""
 
     content: ContentParams
     """The content loss."""

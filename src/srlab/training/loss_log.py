@@ -74,16 +74,17 @@ class LossLog:
         self._last = time.monotonic()
         if not self._pending:
             return float("nan")
-        names = list(self._pending[0][1])
-        rows = [torch.stack([values[name] for name in names]) for _, values in self._pending]
+        rows = [torch.stack(list(losses.values())) for _, losses in self._pending]
         # Those of a checkpoint lie in the processor's memory.
-        table = torch.stack([row.to(rows[-1].device) for row in rows])
-        values = table.detach().float().cpu()
-        for (step, _), row in zip(self._pending, values, strict=True):
-            for name, value in zip(names, row.tolist(), strict=True):
-                if not torch.isfinite(torch.tensor(value)):
-                    raise TrainingDivergedError(name, step, value, best)
-        means = dict(zip(names, values.mean(dim=0).tolist(), strict=True))
+        values = iter(torch.cat([row.to(rows[-1].device) for row in rows]).detach().float().cpu())
+        seen: dict[str, list[Tensor]] = {}
+        for step, losses in self._pending:
+            for name in losses:
+                value = next(values)
+                if not torch.isfinite(value):
+                    raise TrainingDivergedError(name, step, value.item(), best)
+                seen.setdefault(name, []).append(value)
+        means = {name: torch.stack(found).mean().item() for name, found in seen.items()}
         last = self._pending[-1][0]
         self._pending.clear()
         self._run.log_metrics({**means, "learning_rate": self._rate}, step=last)

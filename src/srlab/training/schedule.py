@@ -42,7 +42,7 @@ class Budget:
     def share(self, step: int) -> float:
         """The share of the budget, in [0, 1], that is used before a step begins."""
         if self.steps is not None:
-            return min(1.0, step / self.steps)
+            return min(1.0, step / self.steps) if self.steps else 1.0
         return self._told(min(1.0, self.seconds() / self._limit))
 
     def seconds(self) -> float:

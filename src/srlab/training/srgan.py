@@ -126,15 +126,21 @@ class AdversarialTrainee:
         lr, hr = (self._images.from_patches(patches) for patches in batch)
         self.generator.train()
         self.discriminator.train()
-        sr = self._generate(lr)
-        logs = self._update_generator(sr, hr, learning_rate)
         share = learning_rate / self._params.optimizer.learning_rate
-        logs = self._ranks.means(logs | self._update_discriminator(sr, hr, share))
-        real, fake = logs["discriminator/answer_real"], logs["discriminator/answer_fake"]
-        if seen := self._watch.after_step(real, fake, sr.detach(), hr):
-            self._collapsed(seen)
-        if self._average is not None:
-            self._average.update()
+        if self._step < self._params.discriminator.head_start:
+            with torch.no_grad():
+                sr = self._generate(lr)
+            logs = self._ranks.means(self._update_discriminator(sr, hr, share))
+            logs["discriminator/total"] = logs["discriminator/real"] + logs["discriminator/fake"]
+        else:
+            sr = self._generate(lr)
+            logs = self._update_generator(sr, hr, learning_rate)
+            logs = self._ranks.means(logs | self._update_discriminator(sr, hr, share))
+            real, fake = logs["discriminator/answer_real"], logs["discriminator/answer_fake"]
+            if seen := self._watch.after_step(real, fake, sr.detach(), hr):
+                self._collapsed(seen)
+            if self._average is not None:
+                self._average.update()
         self._step += 1
         return logs
 

@@ -16,17 +16,20 @@ class Start:
     """Where a training starts."""
 
     weights: Mapping[str, Tensor] | None = None
-    """The network's state, float32; None for random weights."""
+    """The network's state, float32; None where nothing was named."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """What the training depends on besides params and data, see `srlab.training.recorded`."""
 
 
-def load_start(model: str | None, section: str, hyperparameters: Mapping[str, Any]) -> Start:
+def load_start(
+    model: str | None, key: str, architecture: str, hyperparameters: Mapping[str, Any]
+) -> Start:
     """The weights of a released model.
 
     Args:
-        model: its name; None for random weights.
-        section: of params.yaml that names it: the architecture.
+        model: its name; None for no start.
+        key: of params.yaml, that holds its name.
+        architecture: that it must be of, and the section of params.yaml that describes it.
         hyperparameters: of the network that is to be trained.
 
     Raises:
@@ -34,7 +37,7 @@ def load_start(model: str | None, section: str, hyperparameters: Mapping[str, An
     """
     if model is None:
         return Start()
-    network, card, sha256 = load_released(model, f"{section}.start", section)
+    network, card, sha256 = load_released(model, key, architecture)
     differences = [
         f"{name} is {value} there, {hyperparameters.get(name)} here"
         for name, value in card.hyperparameters.items()
@@ -42,8 +45,8 @@ def load_start(model: str | None, section: str, hyperparameters: Mapping[str, An
     ]
     if differences:
         raise SrlabError(
-            f"{section}.start: {model} is another network than params.yaml describes "
-            f"({'; '.join(differences)}); make {section} the same, or start: null"
+            f"{key}: {model} is another network than params.yaml describes "
+            f"({'; '.join(differences)}); make {architecture} the same, or start: null"
         )
     return Start(network.state_dict(), {"pretrained_sha256": sha256})
 

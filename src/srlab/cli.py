@@ -286,7 +286,7 @@ def check(path: Annotated[Path, typer.Argument()] = Path("params.yaml")) -> None
 
 @params_app.command(cls=OneLineUsage)
 def use(profile: str) -> None:
-    """Write params.yaml from profiles/PROFILE.yaml: quick, half_hour, paper, tuned, distilled."""
+    """Write params.yaml from profiles/PROFILE.yaml, such as quick, half_hour, paper, distilled."""
     from srlab.params import load_params
 
     source = Path("profiles") / f"{profile}.yaml"

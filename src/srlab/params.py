@@ -192,8 +192,9 @@ class OptimizerParams(Section):
 class ScheduleParams(Section):
     """How the learning rate falls."""
 
-    name: Literal["step", "cosine", "linear"]
-    """step: divided every so many epochs (Lal & Javid). cosine, linear: down to zero at the end."""
+    name: Literal["step", "cosine", "linear", "constant"]
+    """step: divided every so many epochs (Lal & Javid). cosine, linear: down to zero at the end.
+    constant: not at all; the running average of the weights settles what they still do."""
 
     warmup: Share
     """Share of the budget in which the learning rate rises from zero."""

@@ -65,6 +65,8 @@ def learning_rate(base: float, params: ScheduleParams, *, share: float, epoch: i
         return base * max(share / params.warmup, 1e-3)
     if params.name == "step":
         return base / params.step_factor ** (epoch // params.step_epochs)
+    if params.name == "constant":
+        return base
     left = 1 - (share - params.warmup) / (1 - params.warmup)
     if params.name == "linear":
         return base * left

@@ -49,6 +49,12 @@ def test_charts_show_each_curve_in_few_points(tmp_path: Path) -> None:
         assert len(chart) < 40_000
 
 
+def test_a_training_without_steps_has_no_chart_of_its_loss(tmp_path: Path) -> None:
+    (tmp_path / "losses.csv").write_text("step\n")
+    (tmp_path / "validation.csv").write_text("step,validation/psnr_x4\n0,28.79\n")
+    assert list(curve_charts(tmp_path)) == ["Validation"]
+
+
 def test_damaged_curves_are_named(tmp_path: Path) -> None:
     (tmp_path / "losses.csv").write_text("step,loss/total\n1,many\n")
     (tmp_path / "validation.csv").write_text("step\n")

@@ -391,6 +391,7 @@ def test_no_held_out_image_keeps_the_last_weights(smoke: Params, patches: Path) 
 STEP = ScheduleParams(name="step", warmup=0.0, step_epochs=10, step_factor=10)
 COSINE = ScheduleParams(name="cosine", warmup=0.1, step_epochs=10, step_factor=10)
 LINEAR = ScheduleParams(name="linear", warmup=0.0, step_epochs=10, step_factor=10)
+CONSTANT = ScheduleParams(name="constant", warmup=0.1, step_epochs=10, step_factor=10)
 
 
 @pytest.mark.parametrize(
@@ -405,6 +406,8 @@ LINEAR = ScheduleParams(name="linear", warmup=0.0, step_epochs=10, step_factor=1
         (COSINE, 0.55, 0, 0.05),
         (COSINE, 1.0, 0, 0.0),
         (LINEAR, 0.25, 0, 0.075),
+        (CONSTANT, 0.05, 0, 0.05),
+        (CONSTANT, 0.9, 99, 0.1),
     ],
 )
 def test_the_learning_rate_falls_as_named(schedule, share, epoch, expected) -> None:

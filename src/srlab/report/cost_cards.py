@@ -67,4 +67,4 @@ def cost_rows(cards: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
 
 
 def _rate(card: Mapping[str, Any], name: str, unit: str) -> str:
-    return f"{card[name]:.3g} {unit}" if name in card else ""
+    return f"{card[name]:.3g} {unit}" if card.get(name) else ""

@@ -26,7 +26,9 @@ def curve_charts(folder: Path) -> dict[str, str]:
     }
     if len(terms) == 2:  # one term and its total are one line
         terms = {"loss": terms["total"]}
-    charts = {"Loss terms": line_chart(terms, x="step", y="loss", logarithmic=True)}
+    charts = {}
+    if terms:
+        charts["Loss terms"] = line_chart(terms, x="step", y="loss", logarithmic=True)
     answers = {
         name.removeprefix("discriminator/answer_"): _thinned(series)
         for name, series in losses.items()

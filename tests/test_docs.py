@@ -210,6 +210,8 @@ def numbers(text: str) -> list[float]:
         ("SRResNet_distilled+ x4, PSNR under `y_rgb8`", (True, False)),
         ("SRGAN x4, LPIPS under `y_rgb8`", (True, False)),
         ("SRGAN x4, PSNR under `y_rgb8`", (True, True)),
+        ("SRGAN_sharpened x4, LPIPS under `y_rgb8`", (True, False)),
+        ("SRGAN_sharpened x4, PSNR under `y_rgb8`", (True, True)),
     ],
 )
 def test_aims_are_reached_or_missed_as_the_document_says(
@@ -279,6 +281,46 @@ def test_what_going_on_took_and_gave_is_in_the_curves_and_the_card(name: str, st
     card = (RELEASED_MODELS / "cards" / f"{ours}.md").read_text()
     wall_time = card.partition("- wall time: ")[2].splitlines()[0]
     assert f", {wall_time} on two cores" in text
+
+
+def test_what_the_sharpened_srgan_took_and_gave_is_in_the_card_and_the_scores() -> None:
+    text = " ".join(TRAINING.split())
+    profile = load_params(ROOT / "profiles" / "sharpened.yaml").srgan
+    before = load_params(ROOT / "profiles" / "released.yaml").srgan
+    assert profile.start == "srgan"
+    assert profile.schedule.name == "constant"
+    weights = (profile.adversarial, before.adversarial), (profile.perceptual, before.perceptual)
+    assert (
+        f"lambda2 at {weights[0][0].lambda2} instead of {weights[0][1].lambda2} and "
+        f"lambda1 at {weights[1][0].lambda1} instead of {weights[1][1].lambda1}:" in text
+    )
+    card = (RELEASED_MODELS / "cards" / "srgan_sharpened.md").read_text()
+    assert "- trained on from: srgan\n" in card
+    wall_time = card.partition("- wall time: ")[2].splitlines()[0]
+    steps = validation("srgan_sharpened")[-1][0]
+    assert steps == profile.budget.steps
+    assert f"{steps} steps of {profile.batch} patches, {wall_time} on one of two cores" in text
+    assert f"the first {profile.discriminator.head_start} steps" in text
+
+    def both(metric: str, dataset: str) -> list[float]:
+        return [cell(name, dataset, 4, metric, "y_rgb8") for name in ("srgan", "srgan_sharpened")]
+
+    lpips, psnr, grid = (
+        [both(metric, dataset) for dataset in ("set5", "set14")]
+        for metric in ("lpips", "psnr", "grid")
+    )
+    fell, rose = (
+        [[f"{value:.3f}".lstrip("0") for value in pair] for pair in scores]
+        for scores in (lpips, grid)
+    )
+    assert (
+        f"LPIPS fell from {fell[0][0]} to {fell[0][1]} on Set5 and from {fell[1][0]} to "
+        f"{fell[1][1]} on Set14; PSNR fell by {psnr[0][0] - psnr[0][1]:.2f} and "
+        f"{psnr[1][0] - psnr[1][1]:.2f} dB." in text
+    )
+    assert f"the metric `grid` rose from {rose[0][0]} to {rose[0][1]} on Set5" in text
+    missing = f"{lpips[0][1] - 0.0882:.4f}".lstrip("0")
+    assert f"`srgan_sharpened` lacks {missing} there" in text
 
 
 def test_what_the_distilled_network_misses_is_in_its_scores() -> None:

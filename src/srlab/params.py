@@ -417,7 +417,7 @@ class DiscriminatorParams(Section):
 
     head_start: int = Field(ge=0)
     """The first steps of the budget, in which it learns alone. One that cannot tell photographs
-    from the images of a trained generator yet has nothing to teach it."""
+    from the images of a trained generator yet has nothing to teach it. Less than budget.steps."""
 
     optimizer: OptimizerParams
     """Its optimizer; its learning rate follows the generator's schedule."""
@@ -464,6 +464,16 @@ class SRGANParams(FitParams):
 
     collapse: CollapseParams
     """When to return to an earlier state."""
+
+    @model_validator(mode="after")
+    def _trains_the_generator(self) -> "SRGANParams":
+        head_start, steps = self.discriminator.head_start, self.budget.steps
+        if steps and head_start >= steps:
+            raise ValueError(
+                f"discriminator.head_start {head_start} must be less than budget.steps {steps}: "
+                "the generator would not be trained"
+            )
+        return self
 
 
 class EvaluateParams(Section):

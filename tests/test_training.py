@@ -434,7 +434,7 @@ def test_budgets_count_steps_epochs_and_minutes(smoke: Params) -> None:
 
 def test_the_running_average_follows_the_weights() -> None:
     network = torch.nn.BatchNorm1d(1)
-    average = RunningAverage(network, decay=0.5)
+    average = RunningAverage(network, decay=0.5, ramp=9)
     with torch.no_grad():
         network.weight.fill_(11.0)
     average.update()  # the first decay is 1 / 10
@@ -442,6 +442,16 @@ def test_the_running_average_follows_the_weights() -> None:
     for _ in range(40):
         average.update()
     assert average.network.weight.item() == pytest.approx(11)
+
+
+def test_the_slowest_running_average_is_the_mean_of_all_weights() -> None:
+    network = torch.nn.BatchNorm1d(1)  # whose weight starts at 1
+    average = RunningAverage(network, decay=0.999, ramp=1)
+    for weight in (2.0, 6.0, 11.0):
+        with torch.no_grad():
+            network.weight.fill_(weight)
+        average.update()
+    assert average.network.weight.item() == pytest.approx((1 + 2 + 6 + 11) / 4)
 
 
 def test_an_accelerator_that_is_not_there_is_refused(smoke: Params) -> None:

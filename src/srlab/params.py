@@ -247,6 +247,10 @@ class FitParams(Section):
     ema_decay: Share
     """Decay per step of the running average of the weights, which is what is kept; 0 keeps none."""
 
+    ema_ramp: int = Field(ge=1)
+    """Decays before that are smaller, n / (n + ema_ramp) after n steps: the average spans about an
+    ema_ramp-th of the steps so far, and a short training keeps nothing of the untrained network."""
+
     validations: int = Field(ge=1)
     """How often to validate within the budget, evenly spread; the best weights are kept."""
 

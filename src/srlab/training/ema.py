@@ -13,21 +13,21 @@ Network = TypeVar("Network", bound=nn.Module)
 class RunningAverage(Generic[Network]):
     """Exponential moving average of parameters and of BN's statistics.
 
-    The decay of the first steps is smaller, (1 + n) / (10 + n), so that a short training does not
-    keep a share of the untrained network.
-
     Args:
         network: whose weights are averaged; they must stay where they are from now on.
-        decay: the share of the average that a step keeps.
+        decay: the share of the average that a step keeps, at most.
+        ramp: step n keeps no more than n / (n + ramp), so that a short training does not keep a
+            share of the untrained network.
 
     Attributes:
         network: a copy of the network that holds the average.
     """
 
-    def __init__(self, network: Network, decay: float) -> None:
+    def __init__(self, network: Network, decay: float, ramp: int) -> None:
         self.network = copy.deepcopy(network)
         self.network.requires_grad_(False)
         self.decay = decay
+        self.ramp = ramp
         self.updates = 0
         # Looked up once, and averaged together: one by one takes a thirtieth of a small step.
         pairs = list(
@@ -48,8 +48,8 @@ class RunningAverage(Generic[Network]):
     @torch.no_grad()
     def update(self) -> None:
         """Take the weights after a step into the average."""
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
+        decay = min(self.decay, self.updates / (self.updates + self.ramp))
         averages, present = (list(tensors) for tensors in zip(*self._floats, strict=True))
         get_ema_multi_avg_fn(decay)(averages, present, self.updates)
         for average, count in self._counts:

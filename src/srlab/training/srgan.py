@@ -106,7 +106,9 @@ class AdversarialTrainee:
         )
         self._perceptual = self._images.module(perceptual) if perceptual is not None else None
         self._average = (
-            RunningAverage(self.generator, params.ema_decay) if params.ema_decay else None
+            RunningAverage(self.generator, params.ema_decay, params.ema_ramp)
+            if params.ema_decay
+            else None
         )
         if trainer.compile:
             self.generator.compile()

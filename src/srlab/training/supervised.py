@@ -91,7 +91,11 @@ class _SupervisedTrainee(Generic[Network]):
         self._images = ImagePlacement(trainer, fabric)
         self.network = self._images.module(network)
         optimizer = build_optimizer(self.network, params.optimizer)
-        self._average = RunningAverage(self.network, params.ema_decay) if params.ema_decay else None
+        self._average = (
+            RunningAverage(self.network, params.ema_decay, params.ema_ramp)
+            if params.ema_decay
+            else None
+        )
         if trainer.compile:
             # Still bound to the network: Fabric marks methods alone.
             compiled = torch.compile(getattr(type(self.network), method))

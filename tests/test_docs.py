@@ -299,8 +299,9 @@ def test_what_the_sharpened_srgan_took_and_gave_is_in_the_card_and_the_scores() 
     wall_time = card.partition("- wall time: ")[2].splitlines()[0]
     steps = validation("srgan_sharpened")[-1][0]
     assert steps == profile.budget.steps
-    assert f"{steps} steps of {profile.batch} patches, {wall_time} on one of two cores" in text
+    assert f"{steps} steps of {profile.batch} patches, {wall_time} on two cores" in text
     assert f"the first {profile.discriminator.head_start} steps" in text
+    assert f"(`ema_ramp` is {profile.ema_ramp})" in text
 
     def both(metric: str, dataset: str) -> list[float]:
         return [cell(name, dataset, 4, metric, "y_rgb8") for name in ("srgan", "srgan_sharpened")]

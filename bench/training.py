@@ -21,7 +21,7 @@ def measure(settings: Settings) -> Iterator[Row]:
         cases += [paper_memnet().with_params(batch=16), paper_srresnet()]
     for case in cases:
         with TemporaryDirectory() as folder:
-            yield compare(case, Path(folder), 2 if settings.quick else 4).of_rates(
+            yield compare(case, Path(folder), 2 if settings.quick else 12).of_rates(
                 name_of(case), "patches/s"
             )
 

@@ -12,6 +12,7 @@ from srlab.params import load_params
 from srlab.strict_yaml import read_yaml
 
 REPRODUCTION = (ROOT / "docs" / "reproduction.md").read_text()
+README = (ROOT / "README.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
 RELEASED = ROOT / "metrics" / "released"
 STUDIES = ROOT / "metrics" / "studies"
@@ -34,17 +35,11 @@ def cell(
     return read(folder / f"{method}.json")[protocol][dataset][f"x{scale}"][metric]
 
 
-def arms(study: str, protocol: str, metric: str) -> list[float]:
+def on_set14(study: str, metric: str, protocol: str = "y") -> list[float]:
+    """Of each arm at x4."""
     return [
-        next(iter(arm["scores"][protocol].values()))["x4"][metric]
+        arm["scores"][protocol]["set14"]["x4"][metric]
         for arm in read(STUDIES / f"{study}.json")["arms"]
-    ]
-
-
-def on_set14(study: str, metric: str) -> list[float]:
-    """Of each arm at x4 under `y`."""
-    return [
-        arm["scores"]["y"]["set14"]["x4"][metric] for arm in read(STUDIES / f"{study}.json")["arms"]
     ]
 
 
@@ -181,10 +176,14 @@ def test_the_papers_memnet_fits_antialiased_images_as_the_document_says() -> Non
 
 def test_the_perceptual_weights_are_those_that_were_run() -> None:
     none, tenth, paper, tenfold = (
-        value.lstrip("0") for value in decimals(arms("perceptual_weight", "y_rgb8", "lpips"), 3)
+        value.lstrip("0") for value in decimals(on_set14("perceptual_weight", "lpips", "y_rgb8"), 3)
     )
-    assert f"LPIPS {none} at 0, {tenth} at .0006, {paper} at .006" in REPRODUCTION
-    shifts = arms("perceptual_weight", "y_rgb8", "colour_shift")
+    steps = read(STUDIES / "perceptual_weight.json")["budget"]["steps"]
+    expected = f"LPIPS on Set14 {none} at 0, {tenth} at .0006, {paper} at .006, after {steps} steps"
+    assert expected in REPRODUCTION
+    assert f"perceptual loss does, after {steps} steps each" in README
+    assert f"perceptual_weight --steps {steps} " in README
+    shifts = on_set14("perceptual_weight", "colour_shift", "y_rgb8")
     high, usual = (f"{value:.2f}".lstrip("0") for value in (shifts[3], shifts[2]))
     expected = (
         f"colours shift by {high} grey levels at .06 against {usual}, though LPIPS is {tenfold}"

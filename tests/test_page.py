@@ -440,3 +440,16 @@ def test_no_two_or_eight_pictures(view, tmp_path: Path, count: int) -> None:
     write_page(page(shown), tmp_path / "report.html")
     tab = view((tmp_path / "report.html").as_uri() + "#compare?mode=panes")
     assert tab.locator(".pane").count() == (count + 1 if count else 0)
+
+
+def test_pictures_of_five_methods_and_the_truth_stand_in_one_row(view, tmp_path: Path) -> None:
+    shown = compare(tmp_path, "one", 0, tuple(f"method{index}" for index in range(5)))
+    figure = html_figure("Figure 1", "A photo", shown.pictures, caption="Seen.")
+    report = page([], after=[Section("figures", "Figures", figure)])
+    write_page(report, tmp_path / "report.html")
+    tops = (
+        "[...document.querySelectorAll('#figure-1 img')].map((i) => i.getBoundingClientRect().top)"
+    )
+    for width, rows in ((1100, 1), (360, 3)):
+        tab = view((tmp_path / "report.html").as_uri(), width=width)
+        assert len(set(tab.evaluate(tops))) == rows

@@ -66,6 +66,7 @@ BAD = [  # key, value, what the message must say
     ("srgan.discriminator.dropout", 1.0, ["srgan.discriminator.dropout", "less than 1"]),
     ("srgan.adversarial.lambda2", -0.1, ["srgan.adversarial.lambda2", "greater than or equal"]),
     ("srgan.discriminator.head_start", 9999, ["head_start 9999 must be less than budget.steps"]),
+    ("srgan.rounds", 9999, ["head_start 0 must be less than budget.steps", "/ rounds 9999"]),
     ("evaluate.strength", 1.5, ["evaluate.strength", "less than or equal to 1"]),
     ("memnet.features", "64", ["memnet.features", "integer", "'64'"]),
     ("memnet.features", 64.5, ["memnet.features", "64.5"]),

@@ -108,6 +108,7 @@ TRAININGS = {
         smoke, patches, luma=0.5, teacher=TeacherParams(model="srresnet", weight=10.0)
     ),
     "srgan, dropout": lambda smoke, patches: srgan_training(smoke, patches),
+    "srgan, rounds": lambda smoke, patches: srgan_training(smoke, patches, rounds=3),
     "srgan, collapsing": lambda smoke, patches: srgan_training(
         smoke,
         patches,

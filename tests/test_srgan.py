@@ -1,3 +1,4 @@
+import copy
 import math
 from pathlib import Path
 
@@ -192,6 +193,56 @@ def test_with_a_head_start_the_discriminator_learns_alone(
         discriminates = state(training.discriminator)
     assert "generator/total" in training.update(one_batch(), 0.001)
     assert not same(generates, training.generator)
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.5])
+def test_rounds_begin_anew_and_their_mean_is_kept(
+    smoke, patches, generator, perceptual, ema_decay: float
+) -> None:
+    params = with_terms(smoke)
+    ahead = params.srgan.discriminator.model_copy(update={"head_start": 1})
+    params = changed(params, rounds=3, discriminator=ahead, ema_decay=ema_decay)
+    training = trainee(params, patches, generator, perceptual)
+    begin = state(training.generator), state(training.discriminator)
+    ends, learned = [], []
+    for number, count in enumerate((3, 2, 4)):
+        if number:
+            training.begin_round()
+            assert same(ends[-1], training._kept())
+            assert not training._generator_optimizer.state
+            assert not training._discriminator_optimizer.state
+        assert same(begin[0], training.generator)
+        assert same(begin[1], training.discriminator)
+        alone = trainee(params, patches, copy.deepcopy(training.generator), perceptual)
+        for part, values in zip((alone.generator, alone.discriminator), begin, strict=True):
+            part.load_state_dict(values)
+        for step in range(count):
+            torch.manual_seed(step)  # dropout
+            training.update(one_batch(10 * number + step), 0.001)
+            torch.manual_seed(step)
+            alone.update(one_batch(10 * number + step), 0.001)
+        learned.append((count - 1, state(alone._kept())))
+        ends.append(state(training._kept()))
+    steps = sum(count for count, _ in learned)
+    for name, value in ends[-1].items():
+        mean = sum(count / steps * weights[name] for count, weights in learned)
+        assert torch.allclose(value, mean, atol=1e-6)
+    assert all(torch.equal(ends[-1][name], x) for name, x in training.weights().items())
+
+
+def test_a_collapse_early_in_a_round_returns_to_its_beginning(
+    smoke, patches, generator, perceptual
+) -> None:
+    collapse = COLLAPSE.model_copy(update={"returns": 1})
+    params = changed(with_terms(smoke), rounds=2, collapse=collapse)
+    training = trainee(params, patches, generator, perceptual)
+    begin = state(training.generator)
+    training.validate()
+    training.update(one_batch(), 0.1)
+    training.begin_round()
+    training.update(one_batch(), 0.1)
+    assert training._collapsed("made up")
+    assert same(begin, training.generator)
 
 
 def test_a_log_may_hold_steps_of_two_kinds() -> None:

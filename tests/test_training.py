@@ -12,17 +12,19 @@ from srlab.data.images import write_png
 from srlab.data.patches import cut
 from srlab.errors import SrlabError
 from srlab.models.memnet import MemNet
-from srlab.params import OptimizerParams, Params, ScheduleParams
+from srlab.params import BudgetParams, OptimizerParams, Params, ScheduleParams
 from srlab.tracking import SilentRun
 from srlab.training.batches import SYMMETRIES, PatchBatches, loader
 from srlab.training.checkpoints import NoCheckpoints
 from srlab.training.device_batches import DeviceBatches, fits_on
 from srlab.training.ema import RunningAverage
 from srlab.training.fabric import launch
+from srlab.training.loop import optimize
 from srlab.training.loss_log import TrainingDivergedError
 from srlab.training.memnet import architecture, fit
 from srlab.training.on_patches import sections
 from srlab.training.patch_file import PatchFile
+from srlab.training.ranks import Ranks
 from srlab.training.recorded import Training, train_recorded
 from srlab.training.saving import fit_and_save
 from srlab.training.schedule import Budget, learning_rate
@@ -430,6 +432,55 @@ def test_budgets_count_steps_epochs_and_minutes(smoke: Params) -> None:
     assert not timed.repeatable
     assert timed.share(10**6) == 0.5
     assert timed.share(0) == 1.0
+
+
+def test_every_round_takes_the_whole_course_of_the_learning_rate(fabric: Fabric) -> None:
+    class Learner:
+        """Keeps the rates, and how many had come before each round."""
+
+        def __init__(self) -> None:
+            self.rates: list[float] = []
+            self.rounds: list[int] = []
+
+        def update(self, batch, learning_rate: float) -> dict[str, torch.Tensor]:
+            self.rates.append(learning_rate)
+            return {"loss/total": torch.tensor(0.0)}
+
+        def begin_round(self) -> None:
+            self.rounds.append(len(self.rates))
+
+        def validate(self):
+            return {}, None
+
+        def weights(self) -> dict[str, torch.Tensor]:
+            return {}
+
+    def rates(steps: int, rounds: int, schedule: ScheduleParams) -> list[float]:
+        learner = Learner()
+        optimize(
+            learner,  # type: ignore[arg-type]  # nothing is kept
+            lambda step: range(step, 99),
+            name="made",
+            run=SilentRun(),
+            budget=Budget(BudgetParams(epochs=None, steps=steps, minutes=None), steps_per_epoch=2),
+            base_learning_rate=1.0,
+            schedule=schedule,
+            validations=1,
+            patches_per_step=1,
+            steps_per_epoch=2,
+            checkpoints=NoCheckpoints(),
+            ranks=Ranks(fabric),
+            rounds=rounds,
+            begin_round=learner.begin_round,
+        )
+        assert learner.rounds == [steps // rounds * number for number in range(1, rounds)]
+        return learner.rates
+
+    for name in ("cosine", "step"):
+        schedule = ScheduleParams(name=name, warmup=0.25, step_epochs=1, step_factor=10)
+        once = rates(8, 1, schedule)
+        assert len(set(once)) > 3
+        assert rates(24, 3, schedule) == pytest.approx(once * 3)
 
 
 def test_the_running_average_follows_the_weights() -> None:

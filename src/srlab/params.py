@@ -420,8 +420,8 @@ class DiscriminatorParams(Section):
     """Share of the values in front of the dense layers that are dropped; Lal & Javid add it."""
 
     head_start: int = Field(ge=0)
-    """The first steps of the budget, in which it learns alone. One that cannot tell photographs
-    from the images of a trained generator yet has nothing to teach it. Less than budget.steps."""
+    """The first steps of every round, in which it learns alone. One that cannot tell photographs
+    from the images of a trained generator yet has nothing to teach it. Less than a round's."""
 
     optimizer: OptimizerParams
     """Its optimizer; its learning rate follows the generator's schedule."""
@@ -451,6 +451,11 @@ class SRGANParams(FitParams):
     """A released model (`srlab models`) whose weights the training goes on from; it must be the
     network that section srresnet describes. null: the SRResNet that the stage before trained."""
 
+    rounds: int = Field(ge=1)
+    """Trainings, one after the other, that share the budget equally. Each begins anew from the
+    start, against a new discriminator, and goes on through the patches; the weights kept are the
+    mean of theirs (a model soup: Wortsman et al., 2022)."""
+
     content: ContentParams
     """The content loss."""
 
@@ -471,11 +476,12 @@ class SRGANParams(FitParams):
 
     @model_validator(mode="after")
     def _trains_the_generator(self) -> "SRGANParams":
-        head_start, steps = self.discriminator.head_start, self.budget.steps
-        if steps and head_start >= steps:
+        head_start, steps, rounds = self.discriminator.head_start, self.budget.steps, self.rounds
+        if steps and head_start >= steps // rounds:
+            share = f" / rounds {rounds}" if rounds > 1 else ""
             raise ValueError(
-                f"discriminator.head_start {head_start} must be less than budget.steps {steps}: "
-                "the generator would not be trained"
+                f"discriminator.head_start {head_start} must be less than budget.steps {steps}"
+                f"{share}: the generator would not be trained"
             )
         return self
 

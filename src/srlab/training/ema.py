@@ -7,7 +7,16 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from srlab.params import FitParams
+
 Network = TypeVar("Network", bound=nn.Module)
+
+
+def running_average(network: Network, params: FitParams) -> "RunningAverage[Network] | None":
+    """The average that params.yaml asks for; None without `ema_decay`."""
+    if not params.ema_decay:
+        return None
+    return RunningAverage(network, params.ema_decay, params.ema_ramp)
 
 
 class RunningAverage(Generic[Network]):

@@ -39,6 +39,8 @@ def optimize(
     checkpoints: Checkpoints,
     ranks: Ranks,
     keep: Literal["best", "last"] = "best",
+    rounds: int = 1,
+    begin_round: Callable[[], None] = lambda: None,
 ) -> dict[str, Tensor]:
     """Train until the budget is used.
 
@@ -49,6 +51,8 @@ def optimize(
             as if it had never been stopped.
         ranks: the processes that train together. They take the same steps and end after the same
             step; the first decides about checkpoints and keeps them, the others wait for it.
+        rounds: equal parts of the budget; in each, the learning rate takes its whole course.
+        begin_round: called before every round but the first.
 
     Returns:
         The best weights by validation PSNR, or the last ones, which are also kept where there is
@@ -68,10 +72,12 @@ def optimize(
         "run": run,
     }
     step = validated = 0
+    number, first = 0, 0
     waited = 0.0
     resumed = ranks.told(checkpoints.load())
     if resumed is not None:
         step, validated, waited = resumed["step"], resumed["validated"], resumed["waited"]
+        number, first = resumed["round"]
         for part, owner in parts.items():
             owner.load_state_dict(resumed[part])
         set_random_state(resumed["random"][ranks.rank])
@@ -96,8 +102,14 @@ def optimize(
             if share >= 1:
                 break
             waited += time.perf_counter() - waiting
+            if (begun := int(share * rounds)) > number:
+                number, first = begun, step
+                begin_round()
             rate = learning_rate(
-                base_learning_rate, schedule, share=share, epoch=int(step / steps_per_epoch)
+                base_learning_rate,
+                schedule,
+                share=share * rounds - number,
+                epoch=int((step - first) / steps_per_epoch),
             )
             losses.add(step, trainee.update(batch, rate), rate)
             step += 1
@@ -113,6 +125,7 @@ def optimize(
             if due or signal:
                 state = {part: owner.state_dict() for part, owner in parts.items()}
                 state |= {"step": step, "validated": validated, "waited": waited}
+                state |= {"round": (number, first)}
                 checkpoints.save(state | {"random": ranks.gathered(random_state())}, step)
             if signal:
                 progress.note(f"{Signals(signal).name} after step {step}; to go on: dvc repro")

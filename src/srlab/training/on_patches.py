@@ -1,6 +1,6 @@
 """Training on packed patches: batches and budget as params.yaml says."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +31,8 @@ def train_on_patches(
     checkpoints: Checkpoints,
     *,
     keep: Literal["best", "last"] = "best",
+    rounds: int = 1,
+    begin_round: Callable[[], None] = lambda: None,
 ) -> dict[str, Tensor]:
     """Train until the budget is used; see `srlab.training.loop.optimize`.
 
@@ -80,6 +82,8 @@ def train_on_patches(
         checkpoints=checkpoints,
         ranks=ranks,
         keep=keep,
+        rounds=rounds,
+        begin_round=begin_round,
     )
 
 

@@ -18,11 +18,12 @@ from srlab.perceptual import PerceptualLoss
 from srlab.tracking import Run
 from srlab.training.checkpoints import Checkpoints
 from srlab.training.collapse import CollapseWatch
-from srlab.training.ema import RunningAverage
+from srlab.training.ema import running_average
 from srlab.training.images import ImagePlacement
 from srlab.training.on_patches import train_on_patches
 from srlab.training.optimizer import build_optimizer, take_step
 from srlab.training.ranks import Ranks
+from srlab.training.soup import Soup
 from srlab.training.validation import ValidationPair, load_validation, validate
 
 _PHASES = 4
@@ -54,7 +55,8 @@ def fit(
 
     Returns:
         The generator with its last weights, on the CPU, in evaluation mode. Not those with the
-        best PSNR: adversarial training gives PSNR away for texture.
+        best PSNR: adversarial training gives PSNR away for texture. After several rounds, the mean
+        of their last weights.
 
     Raises:
         SrlabError: no patches.
@@ -64,7 +66,17 @@ def fit(
         params, trainer, generator, perceptual, load_validation(patches, folder), run, fabric
     )
     weights = train_on_patches(
-        trainee, "srgan", params, trainer, folder, run, fabric, checkpoints, keep="last"
+        trainee,
+        "srgan",
+        params,
+        trainer,
+        folder,
+        run,
+        fabric,
+        checkpoints,
+        keep="last",
+        rounds=params.rounds,
+        begin_round=trainee.begin_round,
     )
     trained = trainee.generator.cpu()
     trained.load_state_dict(weights)
@@ -105,11 +117,8 @@ class AdversarialTrainee:
             )
         )
         self._perceptual = self._images.module(perceptual) if perceptual is not None else None
-        self._average = (
-            RunningAverage(self.generator, params.ema_decay, params.ema_ramp)
-            if params.ema_decay
-            else None
-        )
+        self._average = running_average(self.generator, params)
+        self._soup = Soup(self.generator)
         if trainer.compile:
             self.generator.compile()
             self.discriminator.compile()
@@ -122,6 +131,17 @@ class AdversarialTrainee:
         self._watch = CollapseWatch(params.collapse, self._ranks.mean)
         self._good: dict[str, Any] | None = None
         self._returns = 0
+        self._step = 0
+        """Of this round."""
+        self._start = self._copied_state() if params.rounds > 1 else None
+
+    def begin_round(self) -> None:
+        """Begin anew where training began; what this round has learned goes into the mean."""
+        assert self._start is not None
+        self._soup.add(self._learned(), self._steps_learned())
+        self._take_up(self._start)
+        self._good = self._start
+        self._watch.reset()
         self._step = 0
 
     def update(self, batch: tuple[Tensor, Tensor], learning_rate: float) -> dict[str, Tensor]:
@@ -152,7 +172,7 @@ class AdversarialTrainee:
             if self._collapsed(seen):
                 scores, example = self._scores()
         else:
-            self._good = copy.deepcopy({name: x.state_dict() for name, x in self._parts().items()})
+            self._good = self._copied_state()
         return scores, example
 
     def weights(self) -> dict[str, Tensor]:
@@ -165,13 +185,16 @@ class AdversarialTrainee:
             "good": self._good,
             "returns": self._returns,
             "step": self._step,
+            "start": self._start,
+            "soup": self._soup.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, part in self._parts().items():
-            part.load_state_dict(state["parts"][name])
+        self._take_up(state["parts"])
+        self._soup.load_state_dict(state["soup"])
         self._watch.load_state_dict(state["watch"])
         self._good, self._returns, self._step = state["good"], state["returns"], state["step"]
+        self._start = state["start"]
 
     def _update_generator(self, sr: Tensor, hr: Tensor, learning_rate: float) -> dict[str, Tensor]:
         """A step of the generator.
@@ -255,8 +278,7 @@ class AdversarialTrainee:
         if returned:
             assert self._good is not None
             self._returns += 1
-            for name, part in self._parts().items():
-                part.load_state_dict(copy.deepcopy(self._good[name]))
+            self._take_up(self._good)
             done = (
                 "goes on from the last good validation "
                 f"(return {self._returns} of {self._params.collapse.returns})"
@@ -277,8 +299,21 @@ class AdversarialTrainee:
         }
         return parts | ({"average": self._average} if self._average is not None else {})
 
+    def _copied_state(self) -> dict[str, Any]:
+        return copy.deepcopy({name: part.state_dict() for name, part in self._parts().items()})
+
+    def _take_up(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(copy.deepcopy(state[name]))
+
     def _kept(self) -> SRResNet:
+        return self._soup.mean_with(self._learned(), self._steps_learned())
+
+    def _learned(self) -> SRResNet:
         return self._average.network if self._average is not None else self.generator
+
+    def _steps_learned(self) -> int:
+        return max(0, self._step - self._params.discriminator.head_start)
 
 
 def _from_phase(images: Tensor, step: int) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from srlab.params import FitParams, PatchParams, TrainerParams
 from srlab.tracking import Run
 from srlab.training.checkpoints import Checkpoints
-from srlab.training.ema import RunningAverage
+from srlab.training.ema import running_average
 from srlab.training.images import ImagePlacement
 from srlab.training.on_patches import train_on_patches
 from srlab.training.optimizer import build_optimizer, take_step
@@ -91,11 +91,7 @@ class _SupervisedTrainee(Generic[Network]):
         self._images = ImagePlacement(trainer, fabric)
         self.network = self._images.module(network)
         optimizer = build_optimizer(self.network, params.optimizer)
-        self._average = (
-            RunningAverage(self.network, params.ema_decay, params.ema_ramp)
-            if params.ema_decay
-            else None
-        )
+        self._average = running_average(self.network, params)
         if trainer.compile:
             # Still bound to the network: Fabric marks methods alone.
             compiled = torch.compile(getattr(type(self.network), method))

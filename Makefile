@@ -15,7 +15,9 @@ test: .venv/installed-dev
 lint: .venv/installed-dev
 	ruff check . && ruff format --check . && mypy
 
+# MLflow's first page is for language models; the address is that of the runs.
 ui: .venv/installed
+	@echo 'The runs: http://127.0.0.1:5000/#/experiments/1?workflowType=machine_learning'
 	mlflow ui --backend-store-uri sqlite:///mlflow.db
 
 # README.md's tables, of the released models and of the last run, and its picture; what the studies say.

@@ -63,6 +63,7 @@ def test_a_run_keeps_everything(store: Path, tmp_path: Path, monkeypatch) -> Non
     assert kept.info.run_id == run_id
     assert kept.info.run_name == "memnet"
     assert kept.info.status == "FINISHED"
+    assert f"/#/experiments/{kept.info.experiment_id}?" in (ROOT / "Makefile").read_text()
     assert kept.data.params["memnet.optimizer.learning_rate"] == "0.1"
     assert kept.data.tags["dvc_stage"] == "train_memnet"
     assert kept.data.tags["dvc_experiment"] == "deep-fish"

@@ -108,7 +108,9 @@ TRAININGS = {
         smoke, patches, luma=0.5, teacher=TeacherParams(model="srresnet", weight=10.0)
     ),
     "srgan, dropout": lambda smoke, patches: srgan_training(smoke, patches),
-    "srgan, rounds": lambda smoke, patches: srgan_training(smoke, patches, rounds=3),
+    "srgan, rounds": lambda smoke, patches: srgan_training(
+        smoke, patches, rounds=3, start_share=0.25
+    ),
     "srgan, collapsing": lambda smoke, patches: srgan_training(
         smoke,
         patches,

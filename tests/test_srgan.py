@@ -195,20 +195,22 @@ def test_with_a_head_start_the_discriminator_learns_alone(
     assert not same(generates, training.generator)
 
 
-@pytest.mark.parametrize("ema_decay", [0.0, 0.5])
+@pytest.mark.parametrize(("ema_decay", "start_share"), [(0.0, 0.0), (0.5, 0.0), (0.5, 0.25)])
 def test_rounds_begin_anew_and_their_mean_is_kept(
-    smoke, patches, generator, perceptual, ema_decay: float
+    smoke, patches, generator, perceptual, ema_decay: float, start_share: float
 ) -> None:
     params = with_terms(smoke)
     ahead = params.srgan.discriminator.model_copy(update={"head_start": 1})
     params = changed(params, rounds=3, discriminator=ahead, ema_decay=ema_decay)
-    training = trainee(params, patches, generator, perceptual)
+    mixed = changed(params, start_share=start_share)
+    training = trainee(mixed, patches, generator, perceptual)
     begin = state(training.generator), state(training.discriminator)
     ends, learned = [], []
     for number, count in enumerate((3, 2, 4)):
         if number:
             training.begin_round()
-            assert same(ends[-1], training._kept())
+            for name, value in training._kept().state_dict().items():
+                assert torch.allclose(value, ends[-1][name], atol=1e-7)
             assert not training._generator_optimizer.state
             assert not training._discriminator_optimizer.state
         assert same(begin[0], training.generator)
@@ -226,7 +228,8 @@ def test_rounds_begin_anew_and_their_mean_is_kept(
     steps = sum(count for count, _ in learned)
     for name, value in ends[-1].items():
         mean = sum(count / steps * weights[name] for count, weights in learned)
-        assert torch.allclose(value, mean, atol=1e-6)
+        expected = start_share * begin[0][name] + (1 - start_share) * mean
+        assert torch.allclose(value, expected, atol=1e-6)
     assert all(torch.equal(ends[-1][name], x) for name, x in training.weights().items())
 
 

@@ -456,6 +456,9 @@ class SRGANParams(FitParams):
     start, against a new discriminator, and goes on through the patches; the weights kept are the
     mean of theirs (a model soup: Wortsman et al., 2022)."""
 
+    start_share: Share
+    """How much of the start's weights is in those that are kept; 0 in the papers."""
+
     content: ContentParams
     """The content loss."""
 

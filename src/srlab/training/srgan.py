@@ -118,7 +118,7 @@ class AdversarialTrainee:
         )
         self._perceptual = self._images.module(perceptual) if perceptual is not None else None
         self._average = running_average(self.generator, params)
-        self._soup = Soup(self.generator)
+        self._soup = Soup(self.generator, params.start_share)
         if trainer.compile:
             self.generator.compile()
             self.discriminator.compile()

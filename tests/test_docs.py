@@ -299,6 +299,8 @@ def test_what_the_sharpened_srgan_took_and_gave_is_in_the_card_and_the_scores() 
     steps = validation("srgan_sharpened")[-1][0]
     assert steps == profile.budget.steps
     assert f"{steps} steps of {profile.batch} patches, {wall_time} on two cores" in text
+    assert "`srgan_sharpened` for half of one" in " ".join(README.split())
+    assert 25 <= int(wall_time.partition(" min")[0]) <= 35
     assert f"the first {profile.discriminator.head_start} steps" in text
     assert f"(`ema_ramp` is {profile.ema_ramp})" in text
     assert f"there are {profile.rounds} rounds" in text
@@ -370,3 +372,15 @@ def test_the_steps_are_those_of_the_profile(section: str) -> None:
     names = {"srresnet": "SRResNet", "srgan": "SRGAN", "memnet": "MemNet"}
     row = next(line for line in TRAINING.splitlines() if line.startswith(f"| {names[section]} |"))
     assert row.endswith(f"| {steps} |")
+
+
+def test_what_compiling_gives_is_in_the_benchmarks() -> None:
+    ratios = {row["name"]: row["ratio"] for row in read(ROOT / "bench" / "results.json")}
+    gains = [ratio for name, ratio in ratios.items() if name.startswith("torch.compile, training")]
+    assert len(gains) == 5
+    assert max(gains) <= 1.1
+    text = " ".join(README.split())
+    assert "`trainer.compile` gains a tenth at most" in text
+    assert "The paper's SRResNet reaches twice plain code's rate without it" in text
+    paper = "training SRResNet, 16 blocks of 64 with BN"
+    assert ratios[paper] >= 2 > ratios[f"{paper}, compiled"]

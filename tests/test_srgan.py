@@ -213,6 +213,7 @@ def test_rounds_begin_anew_and_their_mean_is_kept(
                 assert torch.allclose(value, ends[-1][name], atol=1e-7)
             assert not training._generator_optimizer.state
             assert not training._discriminator_optimizer.state
+            assert not training._watch.state_dict()["pending"]
         assert same(begin[0], training.generator)
         assert same(begin[1], training.discriminator)
         alone = trainee(params, patches, copy.deepcopy(training.generator), perceptual)
@@ -240,8 +241,8 @@ def test_a_collapse_early_in_a_round_returns_to_its_beginning(
     params = changed(with_terms(smoke), rounds=2, collapse=collapse)
     training = trainee(params, patches, generator, perceptual)
     begin = state(training.generator)
-    training.validate()
     training.update(one_batch(), 0.1)
+    training.validate()  # the last good state is now one of the first round
     training.begin_round()
     training.update(one_batch(), 0.1)
     assert training._collapsed("made up")

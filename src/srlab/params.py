@@ -453,8 +453,8 @@ class SRGANParams(FitParams):
 
     rounds: int = Field(ge=1)
     """Trainings, one after the other, that share the budget equally. Each begins anew from the
-    start, against a new discriminator, and goes on through the patches; the weights kept are the
-    mean of theirs (a model soup: Wortsman et al., 2022)."""
+    start, against an untrained discriminator, and goes on through the patches; the weights kept are
+    the mean of theirs (a model soup: Wortsman et al., 2022)."""
 
     start_share: Share
     """How much of the start's weights is in those that are kept; 0 in the papers."""

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from srlab.models.bicubic_skip import enlarge
+from srlab.models.prelu import PReLU
+from srlab.models.sub_pixel import SubPixelConvolution, SubPixelShuffle
 
 _DIRECT_FEATURES = 8
 
@@ -33,7 +35,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             *_convolution(features, features, batch_norm=batch_norm),
-            nn.PReLU(),
+            PReLU(),
             *_convolution(features, features, batch_norm=batch_norm),
         )
         if not batch_norm:
@@ -74,7 +76,7 @@ class SRResNet(nn.Module):
         self.scale = scale
         self.bicubic_skip = bicubic_skip
         self.head = nn.Sequential(
-            nn.Conv2d(3, features, outer_kernel, padding=outer_kernel // 2), nn.PReLU()
+            nn.Conv2d(3, features, outer_kernel, padding=outer_kernel // 2), PReLU()
         )
         self.blocks = nn.Sequential(
             *(
@@ -108,32 +110,32 @@ def _stages(scale: int, features: int, outer_kernel: int) -> nn.Sequential:
     """(N, F, h, w) -> (N, 3, s*h, s*w), doubling or tripling on the way."""
     layers: list[nn.Module] = []
     for factor in {2: (2,), 3: (3,), 4: (2, 2)}[scale]:
-        widen = nn.Conv2d(features, features * factor**2, 3, padding=1)
-        _equal_within_pixels(widen, factor)
-        layers += [widen, nn.PixelShuffle(factor), nn.PReLU()]
+        widen = SubPixelConvolution(features, features, factor)
+        _equal_within_pixels(widen)
+        layers += [widen, SubPixelShuffle(factor), PReLU()]
     layers.append(nn.Conv2d(features, 3, outer_kernel, padding=outer_kernel // 2))
     return nn.Sequential(*layers)
 
 
 def _direct(scale: int, features: int, outer_kernel: int) -> nn.Sequential:
     """(N, F, h, w) -> (N, 3, s*h, s*w) with few maps at the enlarged size."""
-    narrow = nn.Conv2d(features, _DIRECT_FEATURES * scale**2, 3, padding=1)
-    _equal_within_pixels(narrow, scale)
+    narrow = SubPixelConvolution(features, _DIRECT_FEATURES, scale)
+    _equal_within_pixels(narrow)
     return nn.Sequential(
         narrow,
-        nn.PixelShuffle(scale),
-        nn.PReLU(),
+        SubPixelShuffle(scale),
+        PReLU(),
         nn.Conv2d(_DIRECT_FEATURES, 3, outer_kernel, padding=outer_kernel // 2),
     )
 
 
 @torch.no_grad()
-def _equal_within_pixels(convolution: nn.Conv2d, factor: int) -> None:
+def _equal_within_pixels(convolution: SubPixelConvolution) -> None:
     """Give the factor^2 values of a pixel equal weights: no checkerboard at the start.
 
     Source: Aitken et al. 2017, "Checkerboard artifact free sub-pixel convolution" (ICNR).
     """
-    repeats = factor**2
+    repeats = convolution.factor**2
     convolution.weight.copy_(convolution.weight[::repeats].repeat_interleave(repeats, dim=0))
     assert convolution.bias is not None
     convolution.bias.copy_(convolution.bias[::repeats].repeat_interleave(repeats))

@@ -6,9 +6,9 @@ Convolutional Neural Network", CVPR 2016.
 Letters: N images, h x w pixels, F features, r the factor.
 
 `torch.nn.PixelShuffle` takes the r^2 channels of a feature one behind the other. Where channels lie
-last in memory, each of their values then goes to another place, one by one. Were channels ordered by
-row, column and feature, it would move r * F values in one piece, several times as fast. So the
-convolution in front gives them in that order. Its weights are kept as torch orders them.
+last in memory, each of their values then goes to a place of its own. Were channels ordered by row,
+column and feature, r * F values would move in one piece, several times as fast. So the convolution
+in front gives them in that order. Its weights are kept as torch orders them.
 """
 
 from torch import Tensor, nn

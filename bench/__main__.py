@@ -19,6 +19,7 @@ from srlab.machine import available_cores
 BENCHMARKS = {
     "limits": True,
     "training": True,
+    "convolutions": False,
     "gpu": True,
     "precision": False,
     "compiling": False,

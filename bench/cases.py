@@ -115,15 +115,17 @@ class Case:
 
         Counted by torch on tensors without storage, so that nothing is computed.
         """
-        if isinstance(self.params, MemNetParams):
-            shape = (1, 1, self.patches.patch_size, self.patches.patch_size)
-        else:
-            side = self.patches.patch_size // self.params.scale
-            shape = (1, 3, side, side)
         hollow = self.plain().to("meta")
         with FlopCounterMode(display=False) as counter:
-            hollow(torch.empty(shape, device="meta")).sum().backward()
+            hollow(torch.empty(1, *self.seen_shape(), device="meta")).sum().backward()
         return int(counter.get_total_flops())
+
+    def seen_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the patches that the network sees."""
+        if isinstance(self.params, MemNetParams):
+            return 1, self.patches.patch_size, self.patches.patch_size
+        side = self.patches.patch_size // self.params.scale
+        return 3, side, side
 
 
 class StepTimes(SilentRun):
@@ -178,6 +180,15 @@ def paper_memnet() -> Case:
         f"MemNet {_depth(own)}, {own.features} features, {own.gate_kernel}x{own.gate_kernel} gates"
     )
     return Case(name, own, params.patches.memnet, _on_cpu(params.trainer))
+
+
+def training_cases(*, quick: bool = False) -> list[Case]:
+    """Those whose speed is measured on the processor; quick: without the papers' own."""
+    cases = [m3r3(), quick_memnet(), quick_srresnet()]
+    if not quick:
+        # The paper's batch of 128 would only take longer.
+        cases += [paper_memnet().with_params(batch=16), paper_srresnet()]
+    return cases
 
 
 def _srresnet(profile: str) -> Case:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.alternation import alternate, seconds
-from bench.cases import Case, m3r3, paper_memnet, paper_srresnet, quick_memnet, quick_srresnet
+from bench.cases import Case, training_cases
 from bench.material import packed
 from bench.results import Row, unmeasured
 from bench.settings import Settings
@@ -27,9 +27,7 @@ def measure(settings: Settings) -> Iterator[Row]:
     code's against those with it, with the share of the matrix-product rate.
     """
     compiler = os.environ.get("CXX") or next(filter(shutil.which, _COMPILERS), None)
-    # The paper's batch of 128 would only take longer.
-    paper = [paper_memnet().with_params(batch=16), paper_srresnet()]
-    for case in [m3r3(), quick_memnet(), quick_srresnet(), *paper]:
+    for case in training_cases():
         if compiler is None:
             reason = "no C++ compiler, which torch.compile needs"
             yield from (unmeasured(name, reason) for name in _names(case))

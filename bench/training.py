@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.alternation import Pairs, alternate
-from bench.cases import Case, m3r3, paper_memnet, paper_srresnet, quick_memnet, quick_srresnet
+from bench.cases import Case, training_cases
 from bench.limits import limit_type, matrix_rate
 from bench.material import packed, png_files
 from bench.plain_training import train_plainly
@@ -15,11 +15,7 @@ from bench.settings import Settings
 
 def measure(settings: Settings) -> Iterator[Row]:
     """Patches per second, and the share of the matrix-product rate that they are worth."""
-    cases = [m3r3(), quick_memnet(), quick_srresnet()]
-    if not settings.quick:
-        # The paper's batch of 128 would only take longer.
-        cases += [paper_memnet().with_params(batch=16), paper_srresnet()]
-    for case in cases:
+    for case in training_cases(quick=settings.quick):
         with TemporaryDirectory() as folder:
             yield compare(case, Path(folder), 2 if settings.quick else 12).of_rates(
                 name_of(case), "patches/s"

@@ -10,6 +10,7 @@ import torch
 import typer
 from conftest import ROOT
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
 from bench.__main__ import BENCHMARKS, _compared, main
@@ -17,6 +18,8 @@ from bench.alternation import Pairs, alternate
 from bench.cases import Case, StepTimes, quick_memnet, quick_srresnet
 from bench.child import in_child
 from bench.comparison import better, worse
+from bench.convolutions import compare as alone
+from bench.convolutions import convolutions, take
 from bench.docs import sections
 from bench.estimate import (
     MEMNET_EPOCHS,
@@ -238,6 +241,33 @@ def test_a_training_is_measured(tmp_path: Path) -> None:
     _, times = case.train(tmp_path / "packed", 5)
     assert len(times.ends) == len(times.losses) == 5
     assert times.ends == sorted(times.ends)
+
+
+@pytest.mark.parametrize("case", [small_case(), quick_srresnet()], ids=["memnet", "srresnet"])
+def test_convolutions_alone_are_all_that_a_step_multiplies(case: Case) -> None:
+    case = case.with_params(batch=2)
+    for kind, layout in (
+        (torch.float32, torch.contiguous_format),
+        (torch.bfloat16, torch.channels_last),
+    ):
+        step = convolutions(case, kind, layout)
+        with FlopCounterMode(display=False) as counter:
+            results = take(step)
+        assert counter.get_total_flops() == 2 * case.flops_per_patch()
+        outputs, gradients = results[: len(step)], results[len(step) :]
+        for convolution, output, of in zip(step, outputs, reversed(gradients), strict=True):
+            assert output.shape == convolution.gradient.shape
+            assert {tensor.dtype for tensor in (output, of[1])} == {kind}
+            assert of[1].shape == convolution.weight.shape
+            assert (of[0] is not None) == convolution.gives_gradient
+        assert [one.gives_gradient for one in step] == [False] + [True] * (len(step) - 1)
+
+
+def test_a_trainings_convolutions_are_measured_against_the_limit() -> None:
+    row = alone(small_case(), rounds=1)
+    assert row.name == f"convolutions alone: {small_case().name}"
+    assert row.ratio == pytest.approx(row.ours / row.plain)
+    assert row.limit_share > 0
 
 
 def test_steps_are_timed_by_their_losses() -> None:

@@ -157,7 +157,7 @@ def quick_memnet() -> Case:
 
 
 def m3r3() -> Case:
-    """M3R3 with 64 features, else as the quick profile: batches of 16 patches of 31x31."""
+    """M3R3 with 64 features, else as the quick profile: batches of 32 patches of 31x31."""
     case = quick_memnet().with_params(memory_blocks=3, residual_units=3, features=64)
     return replace(case, name="MemNet M3R3, 64 features")
 

@@ -381,6 +381,21 @@ def test_what_compiling_gives_is_in_the_benchmarks() -> None:
     assert max(gains) <= 1.1
     text = " ".join(README.split())
     assert "`trainer.compile` gains a tenth at most" in text
-    assert "The paper's SRResNet reaches twice plain code's rate without it" in text
-    paper = "training SRResNet, 16 blocks of 64 with BN"
-    assert ratios[paper] >= 2 > ratios[f"{paper}, compiled"]
+
+
+def test_what_convolutions_alone_reach_is_in_the_benchmarks() -> None:
+    shares = {row["name"]: row["limit_share"] for row in read(ROOT / "bench" / "results.json")}
+    networks = [
+        "MemNet M3R3, 64 features",
+        "MemNet M2R2, 32 features",
+        "MemNet M6R6, 64 features, 3x3 gates",
+    ]
+    alone = [shares[f"convolutions alone: {network}"] for network in networks]
+    first, second, third = (f"{share:.0%}".rstrip("%") for share in alone)
+    text = " ".join(README.split())
+    assert f"of M3R3, M2R2 and M6R6 alone reach {first}, {second} and {third} % of it" in text
+    assert alone[1] < 0.85 < min(alone[0], alone[2])
+    trained = [shares[f"training {network}"] for network in networks]
+    compiled = [shares[f"training {network}, compiled"] for network in networks]
+    assert max(trained) < 0.85
+    assert all(c <= t for c, t in zip(compiled, trained, strict=True))

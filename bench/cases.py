@@ -120,6 +120,10 @@ class Case:
             hollow(torch.empty(1, *self.seen_shape(), device="meta")).sum().backward()
         return int(counter.get_total_flops())
 
+    def round_steps(self) -> int:
+        """Steps that take about two seconds on two cores."""
+        return max(2, int(2.5e11 / (self.flops_per_patch() * self.batch)))
+
     def seen_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of the patches that the network sees."""
         if isinstance(self.params, MemNetParams):
@@ -157,7 +161,7 @@ def quick_memnet() -> Case:
 
 
 def m3r3() -> Case:
-    """M3R3 with 64 features, else as the quick profile: batches of 32 patches of 31x31."""
+    """M3R3 with 64 features, else as the quick profile."""
     case = quick_memnet().with_params(memory_blocks=3, residual_units=3, features=64)
     return replace(case, name="MemNet M3R3, 64 features")
 

@@ -51,7 +51,7 @@ def _measured(case: Case) -> Iterator[Row]:
         patches = packed(case.patches, Path(folder))
         first, second = (seconds(partial(compiled.train, patches, 1)) for _ in range(2))
         yield Row(compiling, "s", ours=first - second)
-        steps = max(2, int(2.5e11 / (case.flops_per_patch() * case.batch)))
+        steps = case.round_steps()
         yield alternate(
             partial(case.rate, patches, steps, _WARMUP),
             partial(compiled.rate, patches, steps, _WARMUP),

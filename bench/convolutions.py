@@ -72,8 +72,7 @@ def compare(case: Case, rounds: int) -> Row:
     """The row of a training's convolutions."""
     plain = convolutions(case, torch.float32, torch.contiguous_format)
     ours = convolutions(case, limit_type(), torch.channels_last)
-    # As long as a round of `bench.training`.
-    steps = max(2, int(2.5e11 / (case.flops_per_patch() * case.batch)))
+    steps = case.round_steps()
     return alternate(
         lambda: _rate(plain, case.batch, steps),
         lambda: _rate(ours, case.batch, steps),

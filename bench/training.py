@@ -36,9 +36,7 @@ def compare(case: Case, folder: Path, rounds: int, longest: int = 500) -> Pairs:
         rounds: how often.
         longest: steps of a round, at most.
     """
-    # Enough that a round takes about two seconds on two cores.
-    steps = max(2, int(2.5e11 / (case.flops_per_patch() * case.batch)))
-    plainly, ours = both(case, folder, min(steps, longest))
+    plainly, ours = both(case, folder, min(case.round_steps(), longest))
     return alternate(plainly, ours, rounds, lambda: limit(case))
 
 

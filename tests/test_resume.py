@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from srlab.training import memnet, srgan, srresnet
 from srlab.training.checkpoints import CheckpointFolder, Checkpoints, NoCheckpoints
 from srlab.training.curves import Curves
 from srlab.training.fabric import launch
+from srlab.training.interruption import Interruption
 from srlab.training.teacher import load_teacher
 
 Training = Callable[[Curves, Checkpoints], nn.Module]
@@ -204,3 +206,16 @@ def test_a_signal_ends_training_after_the_step_with_a_checkpoint(
     assert state["step"] == 3
     found = outcome(training, interrupted, tmp_path / "resumed")
     assert found == expected
+
+
+def test_a_signal_in_the_first_step_ends_at_once() -> None:
+    def interrupted_while_compiling() -> None:
+        with Interruption():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        interrupted_while_compiling()
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before

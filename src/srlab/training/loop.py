@@ -112,6 +112,7 @@ def optimize(
                 epoch=int((step - first) / steps_per_epoch),
             )
             losses.add(step, trainee.update(batch, rate), rate)
+            interruption.stepped = True
             step += 1
             if losses.due():
                 total = losses.flush(best.weights)

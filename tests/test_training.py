@@ -16,6 +16,7 @@ from srlab.params import BudgetParams, OptimizerParams, Params, ScheduleParams
 from srlab.tracking import SilentRun
 from srlab.training.batches import SYMMETRIES, PatchBatches, loader
 from srlab.training.checkpoints import NoCheckpoints
+from srlab.training.compiling import compile_modules
 from srlab.training.device_batches import DeviceBatches, fits_on
 from srlab.training.ema import RunningAverage
 from srlab.training.fabric import launch
@@ -303,23 +304,42 @@ def test_bf16_does_not_round_the_images(smoke: Params) -> None:
     assert torch.equal(module(image), image)
 
 
-def test_a_compiled_method_trains(smoke: Params, patches: Path, monkeypatch) -> None:
-    compiled = []
+@pytest.fixture
+def compiled(monkeypatch) -> list[str]:
+    """The names of what was called of what torch.compile was given.
 
-    def compile_(function):
-        # A plain function, as torch gives; without a compiler, which not every machine has.
+    torch.compile gives plain functions instead: not every machine has a compiler.
+    """
+    called = []
+
+    def compile_(function, **settings):
         def wrapper(*arguments):
-            compiled.append(function.__name__)
+            called.append(function.__qualname__)
             return function(*arguments)
 
         return wrapper
 
     monkeypatch.setattr(torch, "compile", compile_)
-    train(
-        smoke.model_copy(update={"trainer": smoke.trainer.model_copy(update={"compile": True})}),
-        patches,
+    return called
+
+
+def test_a_compiled_method_trains(smoke: Params, patches: Path, compiled: list[str]) -> None:
+    trainer = smoke.trainer.model_copy(update={"compile": True})
+    train(smoke.model_copy(update={"trainer": trainer}), patches)
+    assert set(compiled) == {"MemNet.outputs"}
+
+
+def test_modules_of_a_kind_are_compiled_once(compiled: list[str]) -> None:
+    network = MemNet(memory_blocks=2, residual_units=3, features=4)
+    before = network.outputs(torch.ones(1, 1, 8, 8))
+    compile_modules(network, MemNet.REPEATED)
+    after = network.outputs(torch.ones(1, 1, 8, 8))
+    assert torch.equal(before[0], after[0])
+    assert sorted(compiled) == 2 * ["GateUnit.forward"] + 6 * ["ResidualUnit.forward"]
+    assert (
+        network.state_dict().keys()
+        == MemNet(memory_blocks=2, residual_units=3, features=4).state_dict().keys()
     )
-    assert set(compiled) == {"outputs"}
 
 
 def test_training_goes_on_from_given_weights(smoke: Params, patches: Path) -> None:

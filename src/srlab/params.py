@@ -83,6 +83,10 @@ class TrainerParams(Section):
     compile: bool
     """Compile the network with torch.compile."""
 
+    cuda_graphs: bool
+    """Record MemNet's and SRResNet's passes on a GPU and start each of them at once instead of
+    operation by operation. Without effect elsewhere, and where several processes train."""
+
 
 class DataParams(Section):
     """Which datasets of data/datasets.yaml are used for what."""

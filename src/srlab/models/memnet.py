@@ -95,6 +95,9 @@ class MemNet(nn.Module):
     """The reconstruction is multiplied by it: what is missing in a bicubic image is small, and an
     adaptive optimizer's steps are of one size, so that without it they overshoot for long."""
 
+    REPEATED = (ResidualUnit, GateUnit)
+    """The modules that hold most of the computation."""
+
     def __init__(
         self,
         *,

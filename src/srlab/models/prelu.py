@@ -3,7 +3,7 @@
 He, Zhang, Ren, Sun: "Delving Deep into Rectifiers", ICCV 2015.
 
 On a processor torch computes PReLU's gradient value by value where it is bf16. The gradients of
-Leaky ReLU, a product and a sum say the same, and are vectorised: a fifth of the time.
+Leaky ReLU, a product and a sum say the same, and are vectorised.
 """
 
 from typing import Any

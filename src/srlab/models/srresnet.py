@@ -61,6 +61,9 @@ class SRResNet(nn.Module):
         upsampler: stages (a pixel shuffle for each factor of s) or direct.
     """
 
+    REPEATED = (ResidualBlock,)
+    """The modules that hold most of the computation."""
+
     def __init__(
         self,
         *,

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
-from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
 
 from srlab.losses import supervised
@@ -14,7 +13,7 @@ from srlab.params import MemNetParams, PatchParams, TrainerParams
 from srlab.tracking import Run
 from srlab.training.checkpoints import Checkpoints
 from srlab.training.images import ImagePlacement
-from srlab.training.supervised import fit_supervised
+from srlab.training.supervised import Predict, fit_supervised
 from srlab.training.teacher import Teacher
 
 
@@ -54,9 +53,9 @@ def fit(
     if teacher is not None and params.teacher is not None:
         guide = Teacher(ImagePlacement(trainer, fabric).module(teacher), params.teacher.weight)
 
-    def terms(module: _FabricModule, enlarged: Tensor, hr: Tensor) -> dict[str, Tensor]:
-        outputs = module.outputs(enlarged)
-        average = module.average(outputs) if params.supervision == "multi" else None
+    def terms(predict: Predict, enlarged: Tensor, hr: Tensor) -> dict[str, Tensor]:
+        outputs = predict(enlarged)
+        average = network.average(outputs) if params.supervision == "multi" else None
         losses = supervised(outputs, average, hr, params.loss)
         if guide is None:
             return losses

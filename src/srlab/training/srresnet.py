@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
-from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
 
 from srlab.losses import content
@@ -14,7 +13,7 @@ from srlab.params import PatchParams, SRResNetParams, TrainerParams
 from srlab.tracking import Run
 from srlab.training.checkpoints import Checkpoints
 from srlab.training.images import ImagePlacement
-from srlab.training.supervised import fit_supervised
+from srlab.training.supervised import Predict, fit_supervised
 from srlab.training.teacher import Teacher
 
 
@@ -56,8 +55,8 @@ def fit(
         placed = ImagePlacement(trainer, fabric).module(teacher)
         guide = Teacher(placed, params.teacher.weight, params.luma)
 
-    def terms(module: _FabricModule, lr: Tensor, hr: Tensor) -> dict[str, Tensor]:
-        sr = module(lr)
+    def terms(predict: Predict, lr: Tensor, hr: Tensor) -> dict[str, Tensor]:
+        sr = predict(lr)
         losses = {"content": content(sr, hr, params.loss, params.luma)}
         return losses if guide is None else {**losses, "teacher": guide.loss(lr, sr)}
 

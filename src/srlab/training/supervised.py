@@ -2,27 +2,31 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import MethodType
 from typing import Any, Generic, TypeVar
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
 
+from srlab.models.memnet import MemNet
+from srlab.models.srresnet import SRResNet
 from srlab.params import FitParams, PatchParams, TrainerParams
 from srlab.tracking import Run
 from srlab.training.checkpoints import Checkpoints
-from srlab.training.ema import running_average
+from srlab.training.compiling import compile_method, compile_modules
+from srlab.training.cuda_graphs import GraphedMethod, records_graphs
+from srlab.training.ema import RunningAverage, running_average
 from srlab.training.images import ImagePlacement
 from srlab.training.on_patches import train_on_patches
 from srlab.training.optimizer import build_optimizer, take_step
 from srlab.training.ranks import Ranks
 from srlab.training.validation import ValidationPair, load_validation, validate
 
-Network = TypeVar("Network", bound=nn.Module)
-Terms = Callable[[_FabricModule, Tensor, Tensor], dict[str, Tensor]]
-"""(network, what it sees, hr) -> the named terms of the loss, which add up to it."""
+Network = TypeVar("Network", MemNet, SRResNet)
+Predict = Callable[[Tensor], Any]
+"""What a network sees -> what its method makes of it."""
+Terms = Callable[[Predict, Tensor, Tensor], dict[str, Tensor]]
+"""(predict, what it sees, hr) -> the named terms of the loss, which add up to it."""
 
 
 def fit_supervised(
@@ -45,7 +49,7 @@ def fit_supervised(
         network: to train.
         terms: the loss.
         name: of the training, for the log.
-        method: the network's method that `terms` calls, `forward` or another.
+        method: the network's method that predicts, `forward` or another.
         params: training.
         patches: what the patches are, for validation.
         trainer: seed, workers, memory layout.
@@ -89,16 +93,18 @@ class _SupervisedTrainee(Generic[Network]):
         self._ranks = Ranks(fabric)
         self._validation = validation
         self._images = ImagePlacement(trainer, fabric)
-        self.network = self._images.module(network)
+        self.network: Network = self._images.module(network)
         optimizer = build_optimizer(self.network, params.optimizer)
-        self._average = running_average(self.network, params)
-        if trainer.compile:
-            # Still bound to the network: Fabric marks methods alone.
-            compiled = torch.compile(getattr(type(self.network), method))
-            setattr(self.network, method, MethodType(compiled, self.network))
+        self._average: RunningAverage[Network] | None = running_average(self.network, params)
+        graphed = trainer.cuda_graphs and records_graphs(fabric)
+        if trainer.compile and graphed:
+            compile_modules(self.network, self.network.REPEATED)
+        elif trainer.compile:
+            compile_method(self.network, method)
         self._module, self._optimizer = fabric.setup(self.network, optimizer)
-        if method != "forward":
-            self._module.mark_forward_method(method)
+        self._predict = (
+            GraphedMethod(self.network, method) if graphed else self._method_of_module(method)
+        )
 
     def update(self, batch: tuple[Tensor, Tensor], learning_rate: float) -> dict[str, Tensor]:
         seen, hr = (self._images.from_patches(patches) for patches in batch)
@@ -106,7 +112,7 @@ class _SupervisedTrainee(Generic[Network]):
         # Fabric computes in its precision where the network is called, but not, outside of DDP,
         # where another of its methods is.
         with self._fabric.autocast():
-            terms = self._terms(self._module, seen, hr)
+            terms = self._terms(self._predict, seen, hr)
         total = torch.stack(list(terms.values())).sum()
         self._optimizer.zero_grad()
         self._fabric.backward(total)
@@ -131,6 +137,12 @@ class _SupervisedTrainee(Generic[Network]):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+
+    def _method_of_module(self, method: str) -> Predict:
+        if method == "forward":
+            return self._module
+        self._module.mark_forward_method(method)
+        return getattr(self._module, method)
 
     def _parts(self) -> dict[str, Any]:
         parts = {"network": self.network, "optimizer": self._optimizer}

@@ -1,7 +1,7 @@
 """`python -m bench`: measure, write the results, compare them with the committed ones."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -70,11 +70,15 @@ def main(
     if compare:
         raise typer.Exit(_compared(chosen, settings, output))
     scaling = output.with_name("scaling.json")
+    order = list(BENCHMARKS)
+
+    def keep(row: Row) -> None:
+        write(kept_in_order(read_rows(output), [row], order, replacing=None), output)
+
     for name in chosen:
-        rows, growths = _measured(name, settings)
-        # Benchmark by benchmark: what was measured stays where a later one fails.
+        # Row by row: what was measured stays where a later one fails.
+        rows, growths = _measured(name, settings, keep)
         whole = None if quick else name
-        order = list(BENCHMARKS)
         write(kept_in_order(read_rows(output), rows, order, replacing=whole), output)
         tables = kept_in_order(read_growths(scaling), growths, order, replacing=whole)
         write(tables, scaling)
@@ -87,8 +91,10 @@ def _chosen(names: Sequence[str], quick: bool) -> list[str]:
     return list(names) or [name for name, fast in BENCHMARKS.items() if fast or not quick]
 
 
-def _measured(name: str, settings: Settings) -> tuple[list[Row], list[Growth]]:
-    """What a benchmark gives, shown as it comes."""
+def _measured(
+    name: str, settings: Settings, keep: Callable[[Row], None] = lambda row: None
+) -> tuple[list[Row], list[Growth]]:
+    """What a benchmark gives, shown and kept row by row as it comes."""
     import torch
 
     from bench.machine import machine_name
@@ -106,6 +112,7 @@ def _measured(name: str, settings: Settings) -> tuple[list[Row], list[Growth]]:
             growths += signed([record], machine, command)
         else:
             rows += signed([record], machine, command)
+            keep(rows[-1])
             print(_line(record), flush=True)
     return rows, growths
 

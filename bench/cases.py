@@ -34,6 +34,10 @@ from srlab.training.memnet import fit as fit_memnet
 from srlab.training.srresnet import architecture as srresnet_architecture
 from srlab.training.srresnet import fit as fit_srresnet
 
+MEMNET_PATCHES = 129_518
+MEMNET_EPOCHS = 80
+"""Lal & Javid's training of M6R6."""
+
 _LOSSES: dict[str, type[nn.Module]] = {"l1": nn.L1Loss, "mse": nn.MSELoss}
 
 
@@ -85,6 +89,26 @@ class Case:
         Returns:
             The network, and when each of the steps ended.
         """
+        times = StepTimes()
+        return self._fit(patches, steps, times), times
+
+    def rate(self, patches: Path, steps: int, warmup: int = 1) -> float:
+        """Patches per second of some steps, behind some that do not count."""
+        _, times = self.train(patches, warmup + steps)
+        return steps * self.batch / (times.ends[-1] - times.ends[warmup - 1])
+
+    def long_rate(self, patches: Path, steps: int) -> float:
+        """Patches per second of some steps of a long training, behind as many that do not count.
+
+        A GPU waits where a loss is read, which long trainings do a thousand times.
+        """
+        times = StepTimes(leave_after=2)
+        with contextlib.suppress(_LeftError):
+            self._fit(patches, 1000 * steps, times)
+        start, end = times.ends
+        return steps * self.batch / (end - start)
+
+    def _fit(self, patches: Path, steps: int, times: "StepTimes") -> nn.Module:
         settings = self.params.model_dump() | {
             "budget": BudgetParams(epochs=None, steps=steps, minutes=None).model_dump(),
             "validations": 1,
@@ -92,23 +116,14 @@ class Case:
         if self.params.schedule.name == "step":  # counts epochs
             schedule = ScheduleParams.model_validate(settings["schedule"] | {"name": "cosine"})
             settings["schedule"] = schedule.model_dump()
-        times = StepTimes()
         # It would greet every one of many trainings.
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         with contextlib.redirect_stderr(io.StringIO()):
             fabric = launch(self.trainer)
             common = (self.patches, self.trainer, patches, times, fabric, NoCheckpoints())
-            network: nn.Module
             if isinstance(self.params, MemNetParams):
-                network = fit_memnet(MemNetParams.model_validate(settings), *common)
-            else:
-                network = fit_srresnet(SRResNetParams.model_validate(settings), *common)
-        return network, times
-
-    def rate(self, patches: Path, steps: int, warmup: int = 1) -> float:
-        """Patches per second of some steps, behind some that do not count."""
-        _, times = self.train(patches, warmup + steps)
-        return steps * self.batch / (times.ends[-1] - times.ends[warmup - 1])
+                return fit_memnet(MemNetParams.model_validate(settings), *common)
+            return fit_srresnet(SRResNetParams.model_validate(settings), *common)
 
     def flops_per_patch(self) -> int:
         """Floating-point operations of a training step: convolutions, forward and backward.
@@ -135,14 +150,18 @@ class Case:
 class StepTimes(SilentRun):
     """Notes when each step of a training ended, and its loss.
 
-    A training of at most a thousand steps logs every one of them.
+    A training of at most a thousand steps logs every one of them, a longer one several together.
+
+    Args:
+        leave_after: logs after which the training is left; None trains to the end.
 
     Attributes:
         ends: seconds, by an arbitrary clock.
-        losses: of each step.
+        losses: of each step, or their means.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, leave_after: int | None = None) -> None:
+        self._leave_after = leave_after
         self.ends: list[float] = []
         self.losses: list[float] = []
 
@@ -150,6 +169,12 @@ class StepTimes(SilentRun):
         if "loss/total" in metrics:
             self.ends.append(time.perf_counter())
             self.losses.append(metrics["loss/total"])
+            if len(self.ends) == self._leave_after:
+                raise _LeftError
+
+
+class _LeftError(Exception):
+    """A training is left in the middle: enough of it was seen."""
 
 
 def quick_memnet() -> Case:

@@ -10,7 +10,16 @@ from functools import cache
 from pathlib import Path
 
 from bench import ROOT
-from bench.cases import Case, m3r3, paper_memnet, paper_srresnet, quick_memnet, quick_srresnet
+from bench.cases import (
+    MEMNET_EPOCHS,
+    MEMNET_PATCHES,
+    Case,
+    m3r3,
+    paper_memnet,
+    paper_srresnet,
+    quick_memnet,
+    quick_srresnet,
+)
 from bench.data import against_png
 from bench.formulas import (
     Device,
@@ -32,9 +41,6 @@ from srlab.errors import SrlabError
 from srlab.params import PatchParams, load_params
 from srlab.report.tables import Table
 
-MEMNET_PATCHES = 129_518
-MEMNET_EPOCHS = 80
-"""Lal & Javid's training of M6R6."""
 SRRESNET_STEPS, SRGAN_STEPS = 10**6, 2 * 10**5
 """Ledig et al. 2017, section 3.2: 10^6 steps of SRResNet, then 10^5 and again 10^5 of SRGAN."""
 IMAGES = 350_000

@@ -19,6 +19,7 @@ _CASES: dict[str, Callable[[], Case]] = {
     "paper-memnet": paper_memnet,
     "paper-srresnet": paper_srresnet,
     "gpu-memnet": lambda: paper_memnet().with_trainer(accelerator="cuda"),
+    "gpu-srresnet": lambda: paper_srresnet().with_trainer(accelerator="cuda"),
 }
 NAMES = (*_CASES, "inference")
 _STEPS = 6

@@ -40,25 +40,20 @@ def compare(case: Case, folder: Path, rounds: int, longest: int = 500) -> Pairs:
     return alternate(plainly, ours, rounds, lambda: limit(case))
 
 
-def both(
-    case: Case, folder: Path, steps: int, device: str = "cpu"
-) -> tuple[Callable[[], float], Callable[[], float]]:
+def both(case: Case, folder: Path, steps: int) -> tuple[Callable[[], float], Callable[[], float]]:
     """What gives the patches per second of some steps: plain training, and srlab's.
 
     Args:
-        case: what is trained; on the device.
+        case: what is trained; on the processor.
         folder: for the patches.
         steps: that count.
-        device: torch's type.
     """
     patches = packed(case.patches, folder)
     pngs = png_files(patches, folder / "png", count=4 * case.batch)
 
     def plainly() -> float:
         network, loss = case.plain(), case.plain_loss()
-        return train_plainly(
-            network, loss, pngs, batch=case.batch, steps=steps, warmup=2, device=device
-        )
+        return train_plainly(network, loss, pngs, batch=case.batch, steps=steps, warmup=2)
 
     return plainly, lambda: case.rate(patches, steps, warmup=2)
 

@@ -15,15 +15,13 @@ from typer.testing import CliRunner
 
 from bench.__main__ import BENCHMARKS, _compared, main
 from bench.alternation import Pairs, alternate
-from bench.cases import Case, StepTimes, quick_memnet, quick_srresnet
+from bench.cases import MEMNET_EPOCHS, MEMNET_PATCHES, Case, StepTimes, quick_memnet, quick_srresnet
 from bench.child import in_child
 from bench.comparison import better, worse
 from bench.convolutions import compare as alone
 from bench.convolutions import convolutions, take
 from bench.docs import sections
 from bench.estimate import (
-    MEMNET_EPOCHS,
-    MEMNET_PATCHES,
     Facts,
     imagenet_store,
     patch_bytes,

@@ -5,7 +5,7 @@ The formulas are in `bench.formulas`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -89,6 +89,14 @@ class Facts:
         if row is not None and row.limit_share is not None:
             return row.limit_share, True
         return min(1.0, self.cpu_share), False
+
+    def gpu(self) -> Device:
+        """The GPU, with the rate that matrix products reach on it where that was measured."""
+        case = paper_memnet()
+        row = self.measured(rate_name(case))
+        if row is None or row.ours is None or row.limit_share is None:
+            return H200
+        return replace(H200, flops=row.ours * case.flops_per_patch() / row.limit_share)
 
     @property
     def cpu_share(self) -> float:
@@ -176,17 +184,18 @@ def training_table(facts: Facts) -> Table:
         bandwidth=1e9 * facts.ours(TRIAD),
         launch=0.0,
     )
+    gpu = facts.gpu()
     rows, assumed = [], list[str]()
     for training in trainings(facts):
         rows.append(_cells(training, here, facts.cpu_share, 1, training.batch))
         share, measured = facts.gpu_share(training.case)
         assumed += [] if measured else [training.name]
-        rows += [_cells(training, H200, share, count, training.batch) for count in COUNTS]
+        rows += [_cells(training, gpu, share, count, training.batch) for count in COUNTS]
         # As many patches in fewer, larger steps, which the learning rate must then follow.
-        rows.append(_cells(training, H200, share, COUNTS[-1], training.batch * COUNTS[-1]))
+        rows.append(_cells(training, gpu, share, COUNTS[-1], training.batch * COUNTS[-1]))
     notes = [
-        f"GPU: {H200.name}, {H200.flops / 1e12:.0f} TFLOP/s in bf16 and {H200.bandwidth / 1e12} "
-        f"TB/s, {1e6 * H200.launch:g} microseconds to start an operation; "
+        f"GPU: {gpu.name}, {gpu.flops / 1e12:.0f} TFLOP/s in bf16 and {gpu.bandwidth / 1e12} "
+        f"TB/s, {1e6 * gpu.launch:g} microseconds to start an operation; "
         f"{NVLINK.bandwidth / 1e9:g} GB/s between the {_IN_A_MACHINE} of a machine, "
         f"{NETWORK.bandwidth / 1e9:g} GB/s between machines."
     ]
@@ -215,7 +224,9 @@ def store_table(facts: Facts) -> Table:
     ):
         needs = imagenet_store(patches, rate)
         share, _ = facts.gpu_share(training.case)
-        consumed = _rate(training, H200, share, _IN_A_MACHINE, training.batch * _IN_A_MACHINE)
+        consumed = _rate(
+            training, facts.gpu(), share, _IN_A_MACHINE, training.batch * _IN_A_MACHINE
+        )
         rows.append(
             [
                 name,
@@ -285,7 +296,7 @@ def _cells(training: Training, device: Device, share: float, count: int, batch: 
     parts = (spent.compute, spent.traffic, spent.launch, spent.exchange)
     return [
         training.name,
-        f"{count} {device.name}" if device is H200 else device.name,
+        f"{count} {device.name}" if device.name == H200.name else device.name,
         str(batch),
         *(f"{1e3 * part:.2f}" for part in parts),
         f"{rate:,.0f}",

@@ -15,13 +15,22 @@ from typer.testing import CliRunner
 
 from bench.__main__ import BENCHMARKS, _compared, main
 from bench.alternation import Pairs, alternate
-from bench.cases import MEMNET_EPOCHS, MEMNET_PATCHES, Case, StepTimes, quick_memnet, quick_srresnet
+from bench.cases import (
+    MEMNET_EPOCHS,
+    MEMNET_PATCHES,
+    Case,
+    StepTimes,
+    paper_memnet,
+    quick_memnet,
+    quick_srresnet,
+)
 from bench.child import in_child
 from bench.comparison import better, worse
 from bench.convolutions import compare as alone
 from bench.convolutions import convolutions, take
 from bench.docs import sections
 from bench.estimate import (
+    H200,
     Facts,
     imagenet_store,
     patch_bytes,
@@ -355,7 +364,9 @@ def test_estimates_are_made_of_what_was_measured(facts: Facts) -> None:
     assert float(one[3]) == pytest.approx(8 * float(eight[3]), rel=0.02)
     assert int(larger[2]) == 64 * int(many[2])
     assert any("Not measured on a GPU: MemNet M6R6, " in note for note in table.notes)
-    measured = Row("training on a GPU, MemNet M6R6, 64 features, 3x3 gates", "", 1, 1, 1, 0.45)
+    rate = 0.45 * H200.flops / paper_memnet().flops_per_patch()
+    name = "training on a GPU, MemNet M6R6, 64 features, 3x3 gates"
+    measured = Row(name, "patches/s", 1.0, rate, rate, 0.45)
     with_gpu = Facts({**facts.rows, measured.name: measured}, facts.growths)
     slower = next(r for r in training_table(with_gpu).rows if r[1] == "1 H200")
     assert float(slower[3]) == pytest.approx(2 * float(one[3]), rel=0.01)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -399,3 +400,26 @@ def test_what_convolutions_alone_reach_is_in_the_benchmarks() -> None:
     compiled = [shares[f"training {network}, compiled"] for network in networks]
     assert max(trained) < 0.85
     assert all(c <= t for c, t in zip(compiled, trained, strict=True))
+
+
+def test_what_a_gpu_reaches_is_in_the_benchmarks() -> None:
+    rows = {row["name"]: row for row in read(ROOT / "bench" / "results.json")}
+    network = "MemNet M6R6, 64 features, 3x3 gates"
+    recorded = rows[f"training on a GPU, {network}"]
+    compiled = rows[f"80 epochs of 129,518 patches on a GPU, {network}"]["ours"]
+    uncompiled = 80 * 129_518 / recorded["ours"] / 60
+    text = " ".join(README.split())
+    assert f"M6R6 take {compiled:.0f} minutes on an H200 so" in text
+    assert f"where uncompiled they take {uncompiled:.0f}." in text
+    assert f"M6R6 reaches {recorded['limit_share']:.0%}".replace("%", " % of it, recorded") in text
+    assert 1.15 < rows[f"compiling on a GPU, {network}"]["ratio"] < 1.25
+    assert "which gains a fifth" in text
+
+
+def test_a_third_of_the_gpus_time_is_bns() -> None:
+    profile = (ROOT / "bench" / "profiles" / "gpu-memnet.txt").read_text()
+    of_norms = re.findall(r"batch_norm_\w+\.\.\. .*?us +([\d.]+)ms +[\d.]+%", profile)
+    (total,) = re.findall(r"Self CUDA time total: ([\d.]+)ms", profile)
+    assert len(of_norms) == 4
+    assert 0.3 < sum(map(float, of_norms)) / float(total) < 0.36
+    assert "A third of the GPU's time is BN's" in " ".join(README.split())

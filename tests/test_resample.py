@@ -150,3 +150,13 @@ def bicubic_psnr(folder, name: str, scale: int) -> float:
         images = (protocol.comparable(image, scale) for image in (sr, hr))
         values.append(psnr(*images).item())
     return sum(values) / len(values)
+
+
+@pytest.mark.parametrize("kernel", ["bicubic", "nearest"])
+def test_gradients_pass_also_where_inference_asked_first(kernel: str) -> None:
+    images = torch.rand(1, 1, 17, 13)
+    with torch.inference_mode():
+        resample(images, scale=3, kernel=kernel)
+    images.requires_grad_()
+    resample(images, scale=3, kernel=kernel).sum().backward()
+    assert images.grad is not None

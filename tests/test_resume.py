@@ -210,7 +210,7 @@ def test_a_signal_ends_training_after_the_step_with_a_checkpoint(
 
 def test_a_signal_in_the_first_step_ends_at_once() -> None:
     def interrupted_while_compiling() -> None:
-        with Interruption():
+        with Interruption(alone=True):
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(60)
 
@@ -219,3 +219,9 @@ def test_a_signal_in_the_first_step_ends_at_once() -> None:
         interrupted_while_compiling()
     assert ended.value.code == 128 + signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_in_the_first_step_waits_for_it_where_others_train_too() -> None:
+    with Interruption(alone=False) as interruption:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interruption.signal == signal.SIGTERM

@@ -132,6 +132,7 @@ def _resample_axis(images: Tensor, axis: int, scale: float, size: int, kernel: K
 
 
 @lru_cache(maxsize=256)
+@torch.inference_mode(False)  # else what inference asks for first could not be differentiated
 def resampling_taps(length: int, scale: float, size: int, kernel: Kernel) -> tuple[Tensor, Tensor]:
     """What each output is made of: input indices (size, taps) and their weights (size, taps).
 

@@ -13,15 +13,20 @@ class TrainingInterrupted(SystemExit):
 class Interruption:
     """Notes SIGINT and SIGTERM during a `with` block instead of ending at once.
 
-    A second signal ends at once, and so does the first one where no step is done: there is nothing
-    to keep, and torch's compiling processes, which had the signal, too, will not answer any more.
+    A second signal ends at once.
+
+    Args:
+        alone: no other process waits for this one. The first signal then ends at once, too, where
+            no step is done: there is nothing to keep, and torch's compiling processes, which had
+            the signal as well, will not answer any more.
 
     Attributes:
         signal: the signal that came; None if none did.
         stepped: whether a step is done.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, alone: bool) -> None:
+        self._alone = alone
         self.signal: signal.Signals | None = None
         self.stepped = False
         self._before: dict[signal.Signals, object] = {}
@@ -40,6 +45,6 @@ class Interruption:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None or not self.stepped:
+        if self.signal is not None or (self._alone and not self.stepped):
             raise SystemExit(128 + number)
         self.signal = signal.Signals(number)

@@ -82,7 +82,7 @@ def optimize(
             owner.load_state_dict(resumed[part])
         set_random_state(resumed["random"][ranks.rank])
     with (
-        Interruption() as interruption,
+        Interruption(alone=ranks.count == 1) as interruption,
         TrainingProgress(
             name,
             patches_per_step=patches_per_step,

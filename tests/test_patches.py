@@ -220,12 +220,28 @@ def _peak_memory(images: Path, output: Path) -> int:
     return int(printed.stdout) * (1 if sys.platform == "darwin" else 1024)
 
 
-def test_leftovers_of_other_params_are_removed(tmp_path: Path) -> None:
+def test_leftovers_of_other_params_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     for name in ("a", "b", ".c.partial"):
         (tmp_path / name).mkdir()
     (tmp_path / "file").write_text("")
     assert select_datasets(tmp_path, ["b"]) == [tmp_path / "b"]
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_nothing_is_removed_where_a_link_leads_out_of_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos, project = tmp_path / "photos", tmp_path / "project"
+    for name in ("a", "b"):
+        (photos / name).mkdir(parents=True)
+    project.mkdir()
+    (project / "raw").symlink_to(photos)
+    monkeypatch.chdir(project)
+    assert select_datasets(Path("raw"), ["b"]) == [Path("raw", "b")]
+    assert sorted(path.name for path in photos.iterdir()) == ["a", "b"]
 
 
 def test_a_dataset_that_is_not_there_is_named_and_nothing_removed(tmp_path: Path) -> None:

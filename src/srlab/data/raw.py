@@ -11,7 +11,8 @@ def select_datasets(folder: Path, names: list[str]) -> list[Path]:
 
     DVC hashes the whole folder as one dependency, and does not remove the outputs of a dataset
     that is no longer in params.yaml. Left there, it would make the same params look changed in
-    another clone. Nothing is lost: DVC's cache has it.
+    another clone. Nothing is lost: DVC's cache has it. Where the folder leads out of the project,
+    by a link or a path, it is not DVC's, and nothing is removed.
 
     Raises:
         SrlabError: a named dataset is not there.
@@ -19,6 +20,9 @@ def select_datasets(folder: Path, names: list[str]) -> list[Path]:
     for name in names:
         if not (folder / name).is_dir():
             raise SrlabError(f"{folder / name}: this dataset is not there; run: dvc repro")
+    chosen = [folder / name for name in names]
+    if not folder.resolve().is_relative_to(Path.cwd().resolve()):
+        return chosen
     for path in folder.iterdir():
         if path.name in names:
             continue
@@ -26,4 +30,4 @@ def select_datasets(folder: Path, names: list[str]) -> list[Path]:
             shutil.rmtree(path)
         else:
             path.unlink()
-    return [folder / name for name in names]
+    return chosen

@@ -10,10 +10,9 @@ import torch
 from bench.alternation import Pairs, alternate
 from bench.cases import MEMNET_EPOCHS, MEMNET_PATCHES, Case, paper_memnet, paper_srresnet
 from bench.material import packed, png_files
-from bench.plain_training import train_plainly
 from bench.results import Row, unmeasured
 from bench.settings import Settings
-from bench.training import limit
+from bench.training import limit, plain_rate
 from srlab.params import MemNetParams
 
 _NO_GPU = "no GPU"
@@ -77,22 +76,11 @@ def _rows(case: Case, folder: Path) -> Iterator[Row]:
     steps = _steps(case, patches)
     memory = Pairs()
 
-    def plainly() -> float:
-        return train_plainly(
-            case.plain(),
-            case.plain_loss(),
-            pngs,
-            batch=case.batch,
-            steps=_PLAIN_STEPS,
-            warmup=2,
-            device="cuda",
-        )
-
     def rate(ours: Case) -> Callable[[], float]:
         return partial(ours.long_rate, patches, steps)
 
     yield alternate(
-        _noting_the_peak(plainly, memory.plain),
+        _noting_the_peak(partial(plain_rate, case, pngs, _PLAIN_STEPS, "cuda"), memory.plain),
         _noting_the_peak(rate(case), memory.ours),
         _ROUNDS,
         lambda: limit(case, "cuda"),

@@ -51,11 +51,25 @@ def both(case: Case, folder: Path, steps: int) -> tuple[Callable[[], float], Cal
     patches = packed(case.patches, folder)
     pngs = png_files(patches, folder / "png", count=4 * case.batch)
 
-    def plainly() -> float:
-        network, loss = case.plain(), case.plain_loss()
-        return train_plainly(network, loss, pngs, batch=case.batch, steps=steps, warmup=2)
+    return (
+        lambda: plain_rate(case, pngs, steps),
+        lambda: case.rate(patches, steps, warmup=2),
+    )
 
-    return plainly, lambda: case.rate(patches, steps, warmup=2)
+
+def plain_rate(case: Case, pngs: Path, steps: int, device: str = "cpu") -> float:
+    """Patches per second of some steps of plain training.
+
+    Args:
+        case: what is trained.
+        pngs: the patches, see `bench.plain_training.PngPatches`.
+        steps: that count.
+        device: torch's type.
+    """
+    network, loss = case.plain(), case.plain_loss()
+    return train_plainly(
+        network, loss, pngs, batch=case.batch, steps=steps, warmup=2, device=device
+    )
 
 
 def limit(case: Case, device: str = "cpu") -> float:

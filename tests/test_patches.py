@@ -220,15 +220,31 @@ def _peak_memory(images: Path, output: Path) -> int:
     return int(printed.stdout) * (1 if sys.platform == "darwin" else 1024)
 
 
-def test_leftovers_of_other_params_are_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of a project, the working directory, that knows the datasets a, b and c."""
     monkeypatch.chdir(tmp_path)
-    for name in ("a", "b", ".c.partial"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "file").write_text("")
-    assert select_datasets(tmp_path, ["b"]) == [tmp_path / "b"]
-    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    path = tmp_path / "datasets.yaml"
+    path.write_text("a: {}\nb: {}\nc: {}\n")
+    return path
+
+
+def test_datasets_of_other_params_are_removed(catalog: Path) -> None:
+    for name in ("raw/a", "raw/b", "raw/.c.partial"):
+        Path(name).mkdir(parents=True)
+    assert select_datasets(Path("raw"), ["b"], catalog) == [Path("raw", "b")]
+    assert [path.name for path in Path("raw").iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("mine", ["holiday", ".a", "a.zip"])
+def test_what_no_download_has_left_is_named_and_nothing_removed(catalog: Path, mine: str) -> None:
+    for name in ("a", "b", mine):
+        Path("raw", name).mkdir(parents=True)
+    with pytest.raises(SrlabError) as raised:
+        select_datasets(Path("raw"), ["b"], catalog)
+    assert str(raised.value).startswith(f"raw/{mine}: {catalog} has no such dataset; move it out")
+    assert "\n" not in str(raised.value)
+    assert sorted(path.name for path in Path("raw").iterdir()) == sorted(["a", "b", mine])
 
 
 def test_nothing_is_removed_where_a_link_leads_out_of_the_project(

@@ -9,6 +9,7 @@ from srlab.params import load_params
 def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     """Train a MemNet on PATCHES; write WEIGHTS, CURVES and COST."""
     params = load_params()
+    from srlab.models.growth import GROWS
     from srlab.training.memnet import architecture, fit
     from srlab.training.on_patches import sections
     from srlab.training.recorded import Training, train_recorded
@@ -16,7 +17,13 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     from srlab.training.teacher import load_teacher
 
     own = params.memnet, params.patches.memnet
-    begin = load_start(own[0].start, "memnet.start", "memnet", architecture(own[0]))
+    begin = load_start(
+        own[0].start,
+        "memnet.start",
+        "memnet",
+        architecture(own[0]),
+        grows=() if own[0].share_weights else GROWS,
+    )
     teacher, taught_by = load_teacher(own[0].teacher, "memnet")
     training = Training(
         name="memnet",

@@ -8,6 +8,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from srlab.losses import supervised
+from srlab.models.growth import grown
 from srlab.models.memnet import MemNet
 from srlab.params import MemNetParams, PatchParams, TrainerParams
 from srlab.tracking import Run
@@ -42,12 +43,14 @@ def fit(
 ) -> MemNet:
     """Train a MemNet on packed patches, from the weights `start` or random ones.
 
+    `start` may be of a smaller MemNet, see `srlab.models.growth`.
+
     With a teacher it learns from that network as well, as `params.teacher` says. See
     `srlab.training.supervised.fit_supervised`.
     """
     network = MemNet(**architecture(params))
     if start is not None:
-        network.load_state_dict(start)
+        network.load_state_dict(grown(start, network))
 
     guide = None
     if teacher is not None and params.teacher is not None:

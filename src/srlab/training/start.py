@@ -1,6 +1,6 @@
 """What a training goes on from: the weights of a released model."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,11 @@ class Start:
 
 
 def load_start(
-    model: str | None, key: str, architecture: str, hyperparameters: Mapping[str, Any]
+    model: str | None,
+    key: str,
+    architecture: str,
+    hyperparameters: Mapping[str, Any],
+    grows: Collection[str] = (),
 ) -> Start:
     """The weights of a released model.
 
@@ -31,6 +35,7 @@ def load_start(
         key: of params.yaml, that holds its name.
         architecture: that it must be of, and the section of params.yaml that describes it.
         hyperparameters: of the network that is to be trained.
+        grows: those that may be larger than the model's.
 
     Raises:
         SrlabError: there is no such model, or it is another network.
@@ -42,6 +47,7 @@ def load_start(
         f"{name} is {value} there, {hyperparameters.get(name)} here"
         for name, value in card.hyperparameters.items()
         if hyperparameters.get(name) != value
+        and not (name in grows and hyperparameters[name] > value)
     ]
     if differences:
         raise SrlabError(

@@ -1,0 +1,60 @@
+import pytest
+import torch
+from torch import nn
+
+from srlab.models.growth import grown
+from srlab.models.memnet import MemNet
+
+
+def learned(**sizes: int) -> MemNet:
+    """A network whose weights and statistics are none of those that it begins with."""
+    network = MemNet(memory_blocks=2, features=4, **sizes)
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point():
+            drawn = torch.rand_like(tensor) + 0.5
+            tensor.copy_(drawn if "norm" in name and tensor.ndim == 1 else drawn - 1)
+    return network
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"residual_units": 2, "gate_kernel": 1},
+        {"residual_units": 4, "gate_kernel": 1},
+        {"residual_units": 2, "gate_kernel": 3},
+        {"residual_units": 3, "gate_kernel": 3},
+    ],
+    ids=str,
+)
+def test_the_larger_network_computes_the_same(sizes: dict[str, int], training: bool) -> None:
+    torch.manual_seed(0)
+    small = learned(residual_units=2, gate_kernel=1).train(training)
+    large = MemNet(memory_blocks=2, features=4, **sizes)
+    large.load_state_dict(grown(small.state_dict(), large))
+    images = torch.rand(2, 1, 9, 12)
+    expected = small(images)
+    tolerance = 1e-5 * float(expected.detach().abs().max())
+    assert torch.allclose(large.train(training)(images), expected, atol=tolerance)
+
+
+def test_what_is_new_learns() -> None:
+    torch.manual_seed(0)
+    small = learned(residual_units=1, gate_kernel=1)
+    large = MemNet(memory_blocks=2, features=4, residual_units=3, gate_kernel=3)
+    large.load_state_dict(grown(small.state_dict(), large))
+    optimizer = torch.optim.SGD(large.parameters(), lr=0.5)
+    before = {name: p.detach().clone() for name, p in large.named_parameters()}
+    for _ in range(6):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(large(torch.rand(2, 1, 9, 12)), torch.rand(2, 1, 9, 12)).backward()
+        optimizer.step()
+    assert [name for name, p in large.named_parameters() if torch.equal(p, before[name])] == []
+
+
+def test_a_network_of_the_same_size_takes_the_state_as_it_is() -> None:
+    shared = MemNet(memory_blocks=2, residual_units=2, features=4, share_weights=True)
+    other = MemNet(memory_blocks=2, residual_units=2, features=4, share_weights=True)
+    state = grown(shared.state_dict(), other)
+    assert state.keys() == shared.state_dict().keys()
+    assert all(torch.equal(state[name], t) for name, t in shared.state_dict().items())

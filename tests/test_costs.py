@@ -24,6 +24,14 @@ def test_a_card_says_what_a_block_cost(tmp_path: Path) -> None:
     assert found["patches_per_second"] == 12.345
 
 
+def test_the_time_before_an_interruption_counts(tmp_path: Path) -> None:
+    with measured(tmp_path / "stage.json") as card:
+        card["earlier_seconds"] = 100.0
+    found = json.loads((tmp_path / "stage.json").read_text())
+    assert 100 <= found["seconds"] < 110
+    assert "earlier_seconds" not in found
+
+
 def test_a_block_that_fails_leaves_no_card(tmp_path: Path) -> None:
     def fail() -> None:
         with measured(tmp_path / "stage.json"):

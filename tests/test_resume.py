@@ -151,6 +151,24 @@ def test_a_training_that_crashed_goes_on_with_the_same_bits(
     assert [key for key in expected if found[key] != expected[key]] == []
 
 
+def test_the_time_of_every_part_is_counted(smoke: Params, patches: Path, tmp_path: Path) -> None:
+    training = memnet_training(smoke, patches)
+    folder = tmp_path / "training-0123abcd"
+    begun = time.monotonic()
+    for crash_after in (3, 3):  # the second adds what the first has used
+        crashing = CrashingFolder(folder, crash_after)
+        with pytest.raises(Crash):
+            training(Curves(SilentRun()), crashing)
+        crashing.close()
+    spent = time.monotonic() - begun
+    curves = Curves(SilentRun())
+    training(curves, CheckpointFolder(folder, seconds=1000))
+    assert 0 < curves.last("time/earlier_seconds") < spent
+    whole = Curves(SilentRun())
+    training(whole, NoCheckpoints())
+    assert whole.last("time/earlier_seconds") == 0
+
+
 def test_the_training_of_the_test_above_is_not_trivial(smoke, patches, tmp_path) -> None:
     """Dropout, optimizer and average matter: without one of them in the state, the bits differ."""
     training = TRAININGS["srgan, dropout"](smoke, patches)

@@ -23,12 +23,12 @@ def measured(path: Path) -> Iterator[dict[str, Any]]:
 
     Yields:
         What else belongs on the card, to be filled: `device` (torch's type; cpu if not given),
-        numbers by name.
+        numbers by name. `earlier_seconds`, of what an interruption ended, are added to the time.
     """
     details: dict[str, Any] = {}
     start = time.monotonic()
     yield details
-    seconds = time.monotonic() - start
+    seconds = time.monotonic() - start + details.pop("earlier_seconds", 0.0)
     device = details.pop("device", "cpu")
     card = {
         "seconds": round(seconds, 2),

@@ -138,6 +138,7 @@ def optimize(
             {
                 "time/patches_per_second": step * patches_per_step / seconds,
                 "time/data_wait_share": waited / seconds,
+                "time/earlier_seconds": budget.earlier_seconds,
             },
             step=step,
         )

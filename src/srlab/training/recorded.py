@@ -114,6 +114,7 @@ def train_recorded(
             "parameters": parameters(network),
             "multiply_adds": multiply_adds(network, max(training.scales)),
             "patches_per_second": recorded.last("time/patches_per_second"),
+            "earlier_seconds": recorded.last("time/earlier_seconds"),
             "fingerprint": known_by,
             "mlflow_run_id": run.id,
         }

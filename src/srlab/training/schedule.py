@@ -20,6 +20,7 @@ class Budget:
     Attributes:
         steps: the last step; None where minutes decide.
         repeatable: whether another run would take as many steps.
+        earlier_seconds: what was used before an interruption.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Budget:
         self._clock = clock
         self._told = told
         self._start = clock()
+        self.earlier_seconds = 0.0
 
     def share(self, step: int) -> float:
         """The share of the budget, in [0, 1], that is used before a step begins."""
@@ -55,7 +57,8 @@ class Budget:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
-        self._start = self._clock() - state["seconds"]
+        self.earlier_seconds = state["seconds"]
+        self._start = self._clock() - self.earlier_seconds
 
 
 def learning_rate(base: float, params: ScheduleParams, *, share: float, epoch: int) -> float:

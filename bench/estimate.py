@@ -127,6 +127,8 @@ class Training:
     steps: int
     supplied: float
     """Patches per second that a process loads."""
+    is_benchmarked: bool = True
+    """Else it is taken to reach the share of its case, which is a part of it."""
 
 
 def trainings(facts: Facts) -> Iterator[Training]:
@@ -160,6 +162,7 @@ def trainings(facts: Facts) -> Iterator[Training]:
         load_params(_PAPER).srgan.batch,
         SRGAN_STEPS,
         supply["rgb"],
+        is_benchmarked=False,
     )
 
 
@@ -185,11 +188,12 @@ def training_table(facts: Facts) -> Table:
         launch=0.0,
     )
     gpu = facts.gpu()
-    rows, assumed = [], list[str]()
+    rows, assumed, borrowed = [], list[str](), list[str]()
     for training in trainings(facts):
         rows.append(_cells(training, here, facts.cpu_share, 1, training.batch))
         share, measured = facts.gpu_share(training.case)
         assumed += [] if measured else [training.name]
+        borrowed += [training.name] if measured and not training.is_benchmarked else []
         rows += [_cells(training, gpu, share, count, training.batch) for count in COUNTS]
         # As many patches in fewer, larger steps, which the learning rate must then follow.
         rows.append(_cells(training, gpu, share, COUNTS[-1], training.batch * COUNTS[-1]))
@@ -206,6 +210,11 @@ def training_table(facts: Facts) -> Table:
             f"({min(1.0, facts.cpu_share):.2f}); memory traffic and the start of operations are "
             "counted beside it."
         )
+    notes += [
+        f"Not measured on a GPU: {name}. It is taken to reach the share of the peak that its "
+        "generator's training alone reaches, in steps too small to fill a GPU."
+        for name in borrowed
+    ]
     head = ["training", "on", "batch", "compute", "memory", "start", "exchange", "patches/s"]
     title = "Milliseconds of a step, and what the whole training takes"
     return Table(title, [*head, "in all", "loaders"], rows, notes)

@@ -21,6 +21,7 @@ from bench.cases import (
     Case,
     StepTimes,
     paper_memnet,
+    paper_srresnet,
     quick_memnet,
     quick_srresnet,
 )
@@ -40,6 +41,7 @@ from bench.estimate import (
 )
 from bench.formulas import Device, Link, Work, exchange_seconds, loaders, step, steps_of, store
 from bench.goals import GOALS, verdict
+from bench.gpu import rate_name
 from bench.marked import has_markers, with_text, write_text
 from bench.power_law import fitted_exponent, growth_of
 from bench.processes import Shared, link_of
@@ -370,6 +372,17 @@ def test_estimates_are_made_of_what_was_measured(facts: Facts) -> None:
     with_gpu = Facts({**facts.rows, measured.name: measured}, facts.growths)
     slower = next(r for r in training_table(with_gpu).rows if r[1] == "1 H200")
     assert float(slower[3]) == pytest.approx(2 * float(one[3]), rel=0.01)
+
+
+def test_an_adversarial_training_borrows_what_its_generator_reaches(facts: Facts) -> None:
+    rows = [
+        Row(rate_name(case), "patches/s", 1.0, 1000.0, 1000.0, 0.25)
+        for case in (paper_memnet(), paper_srresnet())
+    ]
+    measured = Facts({**facts.rows, **{r.name: r for r in rows}}, facts.growths)
+    notes = [n for n in training_table(measured).notes if n.startswith("Not measured on a GPU")]
+    assert len(notes) == 1
+    assert notes[0].startswith("Not measured on a GPU: SRGAN. It is taken to reach the share")
     (memnet, _) = store_table(facts).rows
     assert memnet[1:4] == ["100.8 million", "387 GB", "806 MB"]
     assert memnet[4] == "24.3 h"  # 350,000 images at 4 a second

@@ -11,6 +11,7 @@ from conftest import ROOT
 
 from srlab.params import load_params
 from srlab.strict_yaml import read_yaml
+from srlab.zoo.registry import load_registry
 
 REPRODUCTION = (ROOT / "docs" / "reproduction.md").read_text()
 README = (ROOT / "README.md").read_text()
@@ -202,6 +203,10 @@ def numbers(text: str) -> list[float]:
         ("MemNet x2, PSNR under `y`", (True, False)),
         ("MemNet x3, PSNR under `y`", (None, False)),
         ("MemNet x4, PSNR under `y`", (True, False)),
+        ("MemNet_deep x2, PSNR under `y`", (True, True)),
+        ("MemNet_deep x3, PSNR under `y`", (None, False)),
+        ("MemNet_deep= x3, PSNR under `y`", (None, True)),
+        ("MemNet_deep x4, PSNR under `y`", (True, True)),
         ("SRResNet x4, PSNR under `y_rgb8`", (False, False)),
         ("SRResNet_tuned x4, PSNR under `y_rgb8`", (False, False)),
         ("SRResNet_tuned+ x4, PSNR under `y_rgb8`", (True, False)),
@@ -256,6 +261,44 @@ def test_what_came_of_the_plan_is_in_the_curves() -> None:
     first = validation("memnet")[1][1]
     said = f"{steps} steps, to {paper:.2f} dB at x4 in validation, where M4R4 had {first:.2f} dB"
     assert said in text
+
+
+def test_what_growing_took_and_gave_is_in_the_curves_and_the_card() -> None:
+    text = " ".join(TRAINING.split())
+    profile = load_params(ROOT / "profiles" / "deep.yaml")
+    assert profile.memnet.start == "memnet"
+    with (RELEASED / "curves" / "memnet_deep" / "validation.csv").open() as file:
+        x2 = [float(row["validation/psnr_x2"]) for row in csv.DictReader(file)]
+    x4 = validation("memnet_deep")
+    steps, last = x4[-1]
+    top = max(x4, key=lambda point: point[1])
+    size = profile.patches.memnet.patch_size
+    assert steps == profile.memnet.budget.steps
+    assert f"{steps} steps of {profile.memnet.batch} patches of {size}x{size}" in text
+    assert f"Validation rose from {x4[0][1]:.2f} to {top[1]:.2f} dB at x4." in text
+    assert (
+        f"validation was at step {top[0]}, and from there to the end, where the learning rate "
+        f"falls to zero, it fell to {last:.2f} dB, while x2 stayed at {x2[-1]:.2f}" in text
+    )
+    assert f"{max(x2):.2f}" == f"{x2[-1]:.2f}"
+    gained = {}
+    for scale in (2, 3, 4):
+        deep, small = (
+            [cell(name, dataset, scale, "psnr", "y") for dataset in ("set5", "set14")]
+            for name in ("memnet_deep", "memnet")
+        )
+        both = [after - before for after, before in zip(deep, small, strict=True)]
+        gained[scale] = " / ".join(decimals(both, 2))
+    assert f"gained {gained[2]} dB at x2, {gained[3]} at x3 and {gained[4]} at x4." in text
+    before, after = (
+        next(entry for entry in load_registry().models if entry.name == name)
+        for name in ("memnet", "memnet_deep")
+    )
+    assert after.start == "memnet"
+    assert f"{after.parameters / before.parameters:.1f} times the weights" in text
+    card = (RELEASED_MODELS / "cards" / "memnet_deep.md").read_text()
+    wall_time = card.partition("- wall time: ")[2].splitlines()[0]
+    assert f"{wall_time} on one H200" in text
 
 
 @pytest.mark.parametrize(
@@ -326,6 +369,30 @@ def test_what_the_sharpened_srgan_took_and_gave_is_in_the_card_and_the_scores() 
     assert f"the metric `grid` rose from {rose[0][0]} to {rose[0][1]} on Set5" in text
     ahead = f"{0.0882 - lpips[0][1]:.4f}".lstrip("0")
     assert f"by `srgan_sharpened`, on Set5 by {ahead} in LPIPS" in text
+
+
+def test_what_memnet_reaches_and_misses_is_in_its_scores() -> None:
+    text = " ".join(TRAINING.split())
+    set5 = cell("memnet_deep", "set5", 3, "psnr", "y")
+    assert 0 < 34.09 - set5 < 0.01
+    assert "without it, less than a hundredth of a dB is missing" in text
+    goals = {2: (37.78, 33.28), 3: (34.09, 30.00), 4: (31.74, 28.26)}
+    missing = [
+        goal - cell("memnet", dataset, scale, "psnr", "y")
+        for scale, both in goals.items()
+        for dataset, goal in zip(("set5", "set14"), both, strict=True)
+    ]
+    assert [f"{min(missing):.1f}", f"{max(missing):.1f}"] == ["0.1", "0.2"]
+    assert "lacks a tenth to two tenths of a dB" in text
+    deep = {
+        scale: [
+            cell("memnet_deep", dataset, scale, "psnr", "y") > goal
+            for dataset, goal in zip(("set5", "set14"), both, strict=True)
+        ]
+        for scale, both in goals.items()
+    }
+    assert deep == {2: [True, True], 3: [False, True], 4: [True, True]}
+    assert "At x2 and x4 `memnet_deep` is above what MemNet's authors give" in README
 
 
 def test_what_the_distilled_network_misses_is_in_its_scores() -> None:

@@ -27,6 +27,10 @@ def launch(params: TrainerParams) -> Fabric:
     # Fabric's own greeting and seed messages would stand in every log.
     os.environ.setdefault("LIGHTNING_DISABLE_UPDATE_CHECK", "1")
     device = device_type(accelerator)
+    if device == "cuda":
+        # Before Fabric sees the GPU, which would advise it in every log.
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
     devices, nodes = processes(params, device)
     shared = params.strategy == "ddp" or devices * nodes > 1
     fabric = Fabric(
@@ -42,9 +46,6 @@ def launch(params: TrainerParams) -> Fabric:
         fabric.launch()
     # All ranks alike, so that they start from the same weights; see `seed_rank` for what follows.
     seed_everything(params.seed, verbose=False)
-    if device == "cuda":
-        torch.set_float32_matmul_precision("high")
-        torch.backends.cudnn.benchmark = True
     return fabric
 
 

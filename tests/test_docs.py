@@ -125,8 +125,8 @@ def test_the_studies_are_those_that_were_run() -> None:
     )
     steps = read(STUDIES / "resampling.json")["budget"]["steps"]
     assert (
-        f"{aliased} dB on aliased bicubic and {nearest} on nearest on Set14 at x4, {own} on bicubic "
-        f"itself, after {steps} steps" in REPRODUCTION
+        f"{aliased} dB on aliased bicubic and {nearest} on nearest on Set14 at x4, "
+        f"{own} on bicubic itself, after {steps} steps" in REPRODUCTION
     )
 
 

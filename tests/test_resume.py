@@ -154,19 +154,23 @@ def test_a_training_that_crashed_goes_on_with_the_same_bits(
 def test_the_time_of_every_part_is_counted(smoke: Params, patches: Path, tmp_path: Path) -> None:
     training = memnet_training(smoke, patches)
     folder = tmp_path / "training-0123abcd"
-    begun = time.monotonic()
-    for crash_after in (3, 3):  # the second adds what the first has used
-        crashing = CrashingFolder(folder, crash_after)
+    used = [0.0]
+    for _ in range(2):
+        crashing = CrashingFolder(folder, 3)
         with pytest.raises(Crash):
             training(Curves(SilentRun()), crashing)
+        state = crashing.load()
+        assert state is not None
+        used.append(state["budget"]["seconds"])
         crashing.close()
-    spent = time.monotonic() - begun
-    curves = Curves(SilentRun())
-    training(curves, CheckpointFolder(folder, seconds=1000))
-    assert 0 < curves.last("time/earlier_seconds") < spent
-    whole = Curves(SilentRun())
-    training(whole, NoCheckpoints())
-    assert whole.last("time/earlier_seconds") == 0
+    assert used == sorted(set(used))
+    for checkpoints, earlier in (
+        (CheckpointFolder(folder, seconds=1000), used[-1]),
+        (NoCheckpoints(), 0.0),
+    ):
+        curves = Curves(SilentRun())
+        training(curves, checkpoints)
+        assert curves.last("time/earlier_seconds") == earlier
 
 
 def test_the_training_of_the_test_above_is_not_trivial(smoke, patches, tmp_path) -> None:

@@ -314,11 +314,11 @@ def add(
 ) -> None:
     """Make a dataset of the pictures in FOLDER: copy them, and list them in data/datasets.yaml."""
     from srlab.data.adding import add_dataset
+    from srlab.data.raw import CATALOG
     from srlab.workspace import by_hand_folder
 
-    catalog = Path("data/datasets.yaml")
-    count = add_dataset(folder, name, terms, catalog=catalog, by_hand=by_hand_folder())
-    print(f"{catalog}: {name} has {count} images; name it in data.train of params.yaml")
+    count = add_dataset(folder, name, terms, catalog=CATALOG, by_hand=by_hand_folder())
+    print(f"{CATALOG}: {name} has {count} images; name it in data.train of params.yaml")
 
 
 @datasets_app.command(cls=OneLineUsage)

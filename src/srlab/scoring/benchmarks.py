@@ -5,10 +5,9 @@ from pathlib import Path
 from srlab.data.catalog import load_dataset
 from srlab.data.download import download
 from srlab.data.images import list_images
+from srlab.data.raw import CATALOG
 from srlab.errors import SrlabError
 from srlab.workspace import by_hand_folder, downloads_folder, mirror, project_root
-
-_CATALOG = Path("data") / "datasets.yaml"
 
 
 def benchmark_folder(name: str) -> Path:
@@ -25,16 +24,16 @@ def benchmark_folder(name: str) -> Path:
         list_images(folder)
         return folder
     root = project_root()
-    if not (root / _CATALOG).is_file():
+    if not (root / CATALOG).is_file():
         raise SrlabError(
             f"{name}: no such folder; name a folder of true images, or run this in a clone of "
-            f"srlab, whose {_CATALOG} knows set5, set14 and others"
+            f"srlab, whose {CATALOG} knows set5, set14 and others"
         )
     for parent in (root / "data" / "raw" / "test", root / ".srlab" / "benchmarks"):
         if (parent / name).is_dir():
             return parent / name
     folder = root / ".srlab" / "benchmarks" / name
-    dataset = load_dataset(root / _CATALOG, name)
+    dataset = load_dataset(root / CATALOG, name)
     download(
         name,
         dataset,

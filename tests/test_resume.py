@@ -1,21 +1,26 @@
 """A training that was stopped and goes on ends with the bits of one that was not."""
 
+import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import make_photo
+import yaml
+from conftest import ROOT, make_photo
 from test_srgan import with_terms
 from torch import nn
 
+from pipeline import train_memnet
 from srlab.data.images import write_png
 from srlab.data.patches import cut
 from srlab.models.srresnet import SRResNet
 from srlab.params import Params, TeacherParams
+from srlab.strict_yaml import read_yaml
 from srlab.tracking import SilentRun
 from srlab.training import memnet, srgan, srresnet
 from srlab.training.checkpoints import CheckpointFolder, Checkpoints, NoCheckpoints
@@ -171,6 +176,38 @@ def test_the_time_of_every_part_is_counted(smoke: Params, patches: Path, tmp_pat
         curves = Curves(SilentRun())
         training(curves, checkpoints)
         assert curves.last("time/earlier_seconds") == earlier
+
+
+def test_the_cost_of_a_stage_holds_the_time_before_an_interruption(
+    patches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = read_yaml(ROOT / "profiles" / "smoke.yaml")
+    tree["memnet"]["features"] = 6
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    Path("params.yaml").write_text(yaml.safe_dump(tree))
+    files = Path("memnet.safetensors"), Path("curves"), Path("cost.json")
+
+    def stop(folder: CheckpointFolder) -> bool:
+        signal.raise_signal(signal.SIGTERM)
+        return True
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(CheckpointFolder, "due", stop)
+        with pytest.raises(SystemExit):
+            train_memnet.main(patches / "memnet", *files)
+    assert not Path("cost.json").exists()
+    (kept,) = (tmp_path / ".srlab" / "resume").glob("memnet-*/")
+    Path(f"{kept}.lock").unlink()  # the system lets it go with a process that ended
+    folder = CheckpointFolder(kept)
+    state = folder.load()
+    assert state is not None
+    state["budget"]["seconds"] = 1000.0
+    folder.save(state, state["step"] + 1)
+    Path(f"{kept}.lock").unlink()
+
+    train_memnet.main(patches / "memnet", *files)
+    assert 1000 < json.loads(Path("cost.json").read_text())["seconds"] < 1100
 
 
 def test_the_training_of_the_test_above_is_not_trivial(smoke, patches, tmp_path) -> None:

@@ -256,6 +256,7 @@ def test_the_same_seed_gives_the_same_bits(smoke: Params, patches: Path) -> None
         {"supervision": "multi"},
         {"share_weights": True, "residual_units": 2},
         {"loss": "half_sum_squared"},
+        {"loss": "log_error"},
         {"gate_kernel": 3},
         {
             "optimizer": OptimizerParams(

@@ -315,8 +315,9 @@ class MemNetParams(SupervisedParams):
     supervision: Literal["single", "multi"]
     """multi: every memory is reconstructed, supervised and averaged with learnt weights."""
 
-    loss: Literal["half_sum_squared", "mse", "l1"]
-    """half_sum_squared is the paper's: 1 / (2 * batch) times the summed squared error."""
+    loss: Literal["half_sum_squared", "mse", "l1", "log_error"]
+    """half_sum_squared is the paper's: 1 / (2 * batch) times the summed squared error. log_error is
+    the logarithm of each patch's mean squared error, so that every factor counts the same."""
 
 
 class SRResNetParams(SupervisedParams):

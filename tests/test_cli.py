@@ -1,4 +1,5 @@
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ def srlab(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
         cli.main()
     return int(ended.value.code or 0)
+
+
+def test_version_is_that_of_the_installed_package(monkeypatch, capsys) -> None:
+    assert srlab(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"srlab {version('srlab')}\n"
 
 
 def test_check_says_good_or_what_is_wrong(monkeypatch, tmp_path: Path, capsys) -> None:

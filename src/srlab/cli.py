@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from srlab import __version__
 from srlab.errors import SrlabError
 from srlab.one_line_usage import OneLineUsage
 
-app = typer.Typer(no_args_is_help=True, help="MemNet and SRGAN for single-image super-resolution.")
+app = typer.Typer(no_args_is_help=True)
 params_app = typer.Typer(no_args_is_help=True, help="Check and switch params.yaml.")
 datasets_app = typer.Typer(no_args_is_help=True, help="The catalog of datasets.")
 runs_app = typer.Typer(no_args_is_help=True, help="MLflow runs: complete and compare them.")
@@ -29,52 +30,22 @@ def main() -> None:
         sys.exit(2)
 
 
-@app.command(cls=OneLineUsage)
-def strip(
-    hr: Annotated[Path, typer.Argument(help="The true image.")],
-    results: Annotated[list[str], typer.Argument(help="NAME=PICTURE, any number of them.")],
-    output: Annotated[Path, typer.Option("--output", "-o")] = Path("strip.png"),
-    scale: Annotated[int, typer.Option(min=2, max=4)] = 4,
-    crop: Annotated[int, typer.Option(min=16, help="Side of the zoomed crop.")] = 64,
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"srlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
 ) -> None:
-    """Put results for one image side by side, with a zoomed crop of each."""
-    from srlab.data.images import write_png
-    from srlab.report.strip import comparison_strip
-
-    pictures = {}
-    for result in results:
-        name, equals, path = result.rpartition("=")
-        if not equals or not name:
-            raise SrlabError(f"{result}: write NAME=PICTURE, such as srgan={result}")
-        pictures[name] = Path(path)
-    write_png(output, comparison_strip(hr, pictures, scale=scale, crop=crop, captions={}))
-    print(output)
-
-
-@app.command(cls=OneLineUsage)
-def export(
-    model: Annotated[str, typer.Argument(help="Released model (srlab models) or weights.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
-    file_format: Annotated[
-        Literal["onnx", "torch"], typer.Option("--format", help="torch is torch.export's .pt2.")
-    ] = "onnx",
-    scale: Annotated[
-        int | None, typer.Option(help="Needed where the network enlarges by several factors.")
-    ] = None,
-    precision: Annotated[
-        Literal["float32", "float16"], typer.Option(help="Of the network; images are float32.")
-    ] = "float32",
-    opset: Annotated[int, typer.Option(min=18, help="Of ONNX.")] = 18,
-) -> None:
-    """Write a network for other programs: RGB images in [0, 1] in, larger ones out, of any size.
-
-    The file is compared with srlab on images of three sizes before it gets its name.
-    """
-    from srlab.export.exporting import export as run
-
-    print(
-        run(model, output, file_format=file_format, scale=scale, precision=precision, opset=opset)
-    )
+    """MemNet and SRGAN for single-image super-resolution."""
 
 
 @app.command(cls=OneLineUsage)
@@ -264,6 +235,54 @@ def evaluate(
         output=output,
         as_json=as_json,
     )
+
+
+@app.command(cls=OneLineUsage)
+def export(
+    model: Annotated[str, typer.Argument(help="Released model (srlab models) or weights.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    file_format: Annotated[
+        Literal["onnx", "torch"], typer.Option("--format", help="torch is torch.export's .pt2.")
+    ] = "onnx",
+    scale: Annotated[
+        int | None, typer.Option(help="Needed where the network enlarges by several factors.")
+    ] = None,
+    precision: Annotated[
+        Literal["float32", "float16"], typer.Option(help="Of the network; images are float32.")
+    ] = "float32",
+    opset: Annotated[int, typer.Option(min=18, help="Of ONNX.")] = 18,
+) -> None:
+    """Write a network for other programs: RGB images in [0, 1] in, larger ones out, of any size.
+
+    The file is compared with srlab on images of three sizes before it gets its name.
+    """
+    from srlab.export.exporting import export as run
+
+    print(
+        run(model, output, file_format=file_format, scale=scale, precision=precision, opset=opset)
+    )
+
+
+@app.command(cls=OneLineUsage)
+def strip(
+    hr: Annotated[Path, typer.Argument(help="The true image.")],
+    results: Annotated[list[str], typer.Argument(help="NAME=PICTURE, any number of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o")] = Path("strip.png"),
+    scale: Annotated[int, typer.Option(min=2, max=4)] = 4,
+    crop: Annotated[int, typer.Option(min=16, help="Side of the zoomed crop.")] = 64,
+) -> None:
+    """Put results for one image side by side, with a zoomed crop of each."""
+    from srlab.data.images import write_png
+    from srlab.report.strip import comparison_strip
+
+    pictures = {}
+    for result in results:
+        name, equals, path = result.rpartition("=")
+        if not equals or not name:
+            raise SrlabError(f"{result}: write NAME=PICTURE, such as srgan={result}")
+        pictures[name] = Path(path)
+    write_png(output, comparison_strip(hr, pictures, scale=scale, crop=crop, captions={}))
+    print(output)
 
 
 @app.command(cls=OneLineUsage)

@@ -309,7 +309,7 @@ def test_what_growing_took_and_gave_is_in_the_curves_and_the_card() -> None:
         gained[scale] = " / ".join(decimals(both, 2))
     assert f"gained {gained[2]} dB at x2, {gained[3]} at x3 and {gained[4]} at x4." in text
     before, after = released("memnet"), released("memnet_deep")
-    assert after.start == "memnet"
+    assert "- trained on from: memnet\n" in (RELEASED_MODELS / "cards" / "memnet_deep.md").read_text()
     assert f"{after.parameters / before.parameters:.1f} times the weights" in text
     card = (RELEASED_MODELS / "cards" / "memnet_deep.md").read_text()
     wall_time = card.partition("- wall time: ")[2].splitlines()[0]

@@ -22,6 +22,7 @@ from torch import nn
 from srlab.data.images import list_images, read_pixels, to_tensor
 from srlab.errors import SrlabError
 from srlab.evaluation import mean, score_fidelity
+from srlab.inference.strength import load_blend
 from srlab.inference.upscalers import network_upscaler
 from srlab.metrics.protocols import PROTOCOLS
 from srlab.models.complexity import parameters
@@ -71,13 +72,15 @@ def release(
         folder: of the registry.
 
     Raises:
-        SrlabError: scores or card are of other weights, or something does not fit the registry.
+        SrlabError: scores or card are of other weights, the start is another network, or something
+            does not fit the registry.
     """
     network, card = load_weights(candidate.weights)
     sha256 = file_hash(candidate.weights)
     scores = _scores(candidate, sha256)
     text = _card_text(candidate, sha256)
     registry = load_registry(folder)
+    _can_start(candidate, registry, folder)
     is_half = bool(images) and _stays(network, card, images)
     file = f"{candidate.name}.safetensors"
     partial = folder / f".{file}.partial"
@@ -118,6 +121,13 @@ def release(
     tree = yaml.safe_dump(listed.model_dump(), sort_keys=False, allow_unicode=True, width=100)
     _write(folder / "models.yaml", _HEAD + tree)
     return entry
+
+
+def _can_start(candidate: Candidate, registry: Registry, folder: Path) -> None:
+    """Refuse a start that nothing lies between, since a strength is to be chosen there."""
+    start = None if candidate.start is None else registry.entry(candidate.start)
+    if start is not None:
+        load_blend(folder / start.file, candidate.weights, 0.5)
 
 
 def _scores(candidate: Candidate, sha256: str) -> MethodScores:

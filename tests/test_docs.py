@@ -309,7 +309,9 @@ def test_what_growing_took_and_gave_is_in_the_curves_and_the_card() -> None:
         gained[scale] = " / ".join(decimals(both, 2))
     assert f"gained {gained[2]} dB at x2, {gained[3]} at x3 and {gained[4]} at x4." in text
     before, after = released("memnet"), released("memnet_deep")
-    assert "- trained on from: memnet\n" in (RELEASED_MODELS / "cards" / "memnet_deep.md").read_text()
+    assert (
+        "- trained on from: memnet\n" in (RELEASED_MODELS / "cards" / "memnet_deep.md").read_text()
+    )
     assert f"{after.parameters / before.parameters:.1f} times the weights" in text
     card = (RELEASED_MODELS / "cards" / "memnet_deep.md").read_text()
     wall_time = card.partition("- wall time: ")[2].splitlines()[0]
@@ -384,6 +386,66 @@ def test_what_the_sharpened_srgan_took_and_gave_is_in_the_card_and_the_scores() 
     assert f"the metric `grid` rose from {rose[0][0]} to {rose[0][1]} on Set5" in text
     ahead = f"{0.0882 - lpips[0][1]:.4f}".lstrip("0")
     assert f"by `srgan_sharpened`, on Set5 by {ahead} in LPIPS" in text
+
+
+def test_what_the_networks_for_aliased_pictures_took_and_gave_is_in_cards_and_scores() -> None:
+    text, reproduction, readme = (" ".join(t.split()) for t in (TRAINING, REPRODUCTION, README))
+    profile = load_params(ROOT / "profiles" / "aliased.yaml")
+    usual = load_params(ROOT / "profiles" / "released.yaml").srgan
+    assert profile.patches.srgan.degradations == ["bicubic_aliased"]
+    assert profile.srresnet.start == "srresnet_distilled"
+    for part in ("content", "grid", "perceptual", "adversarial"):
+        assert getattr(profile.srgan, part) == getattr(usual, part)
+
+    times = []
+    for section in ("srresnet", "srgan"):
+        assert validation(f"{section}_aliased")[-1][0] == getattr(profile, section).budget.steps
+        card = (RELEASED_MODELS / "cards" / f"{section}_aliased.md").read_text()
+        times.append(card.partition("- wall time: ")[2].splitlines()[0])
+    assert (
+        f"{profile.srresnet.budget.steps} steps of {profile.srresnet.batch} patches, {times[0]} "
+        f"on two cores, and {profile.srgan.budget.steps} steps of {profile.srgan.batch}, {times[1]}"
+        in text
+    )
+    assert "shrunk without smoothing, for 45 minutes" in readme
+    minutes = [int(time.partition(" min")[0]) for time in times]
+    assert 43 <= sum(minutes) < 46
+    curve = [psnr for _, psnr in validation("srresnet_aliased")]
+    assert f"on such pictures, rose from {curve[0]:.2f} to {max(curve):.2f} dB" in text
+
+    def both(name: str, metric: str, protocol: str = "paper") -> list[str]:
+        scores = [cell(name, dataset, 4, metric, protocol) for dataset in ("set5", "set14")]
+        digits = 2 if metric == "psnr" else 3
+        return [value.lstrip("0") for value in decimals(scores, digits)]
+
+    others = ("bicubic", "srresnet_distilled", "memnet_aliased")
+    for name in (*others, "srresnet_aliased", "srgan_aliased"):
+        cells = [" / ".join(both(name, metric)) for metric in ("psnr", "alex", "lpips")]
+        assert f"| {name} | {' | '.join(cells)} |" in TRAINING
+    theirs, usual_psnr = (
+        " / ".join(both(name, "psnr", "y_rgb8"))
+        for name in ("srresnet_aliased", "srresnet_distilled")
+    )
+    assert (
+        f"`srresnet_aliased` has {theirs} dB, where `srresnet_distilled` has {usual_psnr}." in text
+    )
+
+    columns = read_yaml(ROOT / "data" / "published.yaml")["paper"]["columns"]
+    srgan = next(column["scores"] for column in columns if column["method"] == "srgan")
+    memnet = next(c["scores"] for c in columns if (c["method"], c["scale"]) == ("memnet", 4))
+    for dataset in ("set5", "set14"):
+        for metric in ("psnr", "alex"):
+            assert cell("srgan_aliased", dataset, 4, metric) > srgan[dataset][metric]
+        missing = memnet[dataset]["psnr"] - cell("srresnet_aliased", dataset, 4, "psnr")
+        assert 1 < missing < 2
+    ours = "; ".join(
+        ", ".join(decimals([cell("srgan_aliased", d, 4, m) for d in ("set5", "set14")], digits))
+        for m, digits in (("psnr", 2), ("alex", 3))
+    )
+    assert f"`srgan_aliased`: {ours} |" in reproduction
+    large = " / ".join(both("srresnet_aliased", "psnr"))
+    assert f"`srresnet_aliased`, has {large} dB" in reproduction
+    assert "more than 1 dB below the paper's MemNet" in reproduction
 
 
 def test_what_memnet_reaches_and_misses_is_in_its_scores() -> None:

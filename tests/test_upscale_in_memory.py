@@ -85,9 +85,9 @@ def test_what_is_no_picture_is_said(image, said: str) -> None:
         upscale(image, model="bicubic")
 
 
-def weights(folder: Path, name: str, seed: int = 0) -> Path:
+def weights(folder: Path, name: str, seed: int = 0, features: int = 4) -> Path:
     torch.manual_seed(seed)
-    settings = {"scale": 2, "residual_blocks": 1, "features": 4, "bicubic_skip": True}
+    settings = {"scale": 2, "residual_blocks": 1, "features": features, "bicubic_skip": True}
     network = SRResNet(**settings).eval()
     torch.nn.init.normal_(network.upsampler[-1].weight, std=0.01)
     path = folder / f"{name}.safetensors"

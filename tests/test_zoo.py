@@ -23,9 +23,11 @@ from srlab.zoo.registry import BASELINES, RELEASED, load_registry, resolve
 from srlab.zoo.release import Candidate, main, release
 
 
-def candidate(folder: Path, name: str, seed: int = 0, start: str | None = None) -> Candidate:
+def candidate(
+    folder: Path, name: str, seed: int = 0, start: str | None = None, features: int = 4
+) -> Candidate:
     """Weights with scores and a card, as the pipeline leaves them."""
-    path = weights(folder / "models", name, seed)
+    path = weights(folder / "models", name, seed, features)
     scores = [
         Score("y_rgb8", "made", 2, image, 30.0 + seed + index, 0.9, None, 0.1, 0.0, 0.0)
         for index, image in enumerate(("a", "b"))
@@ -79,6 +81,8 @@ def test_the_packages_own_registry_is_sound() -> None:
         photo = make_photo(24, 30)
         large = model.upscale(photo, max(entry.scales))
         assert np.abs(large.mean(axis=(0, 1)) - photo.mean(axis=(0, 1))).max() < 1
+        if entry.start is not None:
+            load(entry.name, strength=0.5)
 
 
 def test_baselines_need_no_weights(empty: Path) -> None:
@@ -235,6 +239,14 @@ def test_what_does_not_fit_the_registry_is_refused(
     with pytest.raises(SrlabError, match=said):
         release(replace(candidate(tmp_path, "srgan"), **changes), folder=empty)
     assert [path.name for path in empty.iterdir()] == ["models.yaml"]
+
+
+def test_a_start_of_another_network_is_refused(zoo: Path, tmp_path: Path) -> None:
+    wider = candidate(tmp_path, "wider", start="srresnet", features=5)
+    with pytest.raises(SrlabError, match="are different networks, so nothing lies between them"):
+        release(wider, folder=zoo)
+    assert not (zoo / "wider.safetensors").exists()
+    assert load_registry(zoo).entry("wider") is None
 
 
 @pytest.mark.parametrize(

@@ -272,7 +272,9 @@ def test_convolutions_alone_are_all_that_a_step_multiplies(case: Case) -> None:
         assert [one.gives_gradient for one in step] == [False] + [True] * (len(step) - 1)
 
 
-def test_a_trainings_convolutions_are_measured_against_the_limit() -> None:
+def test_a_trainings_convolutions_are_measured_against_the_limit(monkeypatch) -> None:
+    # Of so small a network two seconds would take tens of thousands of steps.
+    monkeypatch.setattr(Case, "round_steps", lambda self: 2)
     row = alone(small_case(), rounds=1)
     assert row.name == f"convolutions alone: {small_case().name}"
     assert row.ratio == pytest.approx(row.ours / row.plain)

@@ -80,7 +80,7 @@ def release(
     scores = _scores(candidate, sha256)
     text = _card_text(candidate, sha256)
     registry = load_registry(folder)
-    _can_start(candidate, registry, folder)
+    _check_start(candidate, registry, folder)
     is_half = bool(images) and _stays(network, card, images)
     file = f"{candidate.name}.safetensors"
     partial = folder / f".{file}.partial"
@@ -123,11 +123,18 @@ def release(
     return entry
 
 
-def _can_start(candidate: Candidate, registry: Registry, folder: Path) -> None:
+def _check_start(candidate: Candidate, registry: Registry, folder: Path) -> None:
     """Refuse a start that nothing lies between, since a strength is to be chosen there."""
     start = None if candidate.start is None else registry.entry(candidate.start)
-    if start is not None:
+    if start is None:
+        return
+    try:
         load_blend(folder / start.file, candidate.weights, 0.5)
+    except SrlabError as error:
+        raise SrlabError(
+            f"{candidate.name}: start: {error}; name the network that it was trained on from, or "
+            "leave the start out"
+        ) from None
 
 
 def _scores(candidate: Candidate, sha256: str) -> MethodScores:

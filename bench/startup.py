@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from PIL import Image
+
 from bench import ROOT
 from bench.alternation import alternate, seconds
 from bench.commands import MAIN, run
@@ -21,7 +23,7 @@ _WHOLE = "dvc repro with nothing to do: all of it, against dvc status"
 
 
 def measure(settings: Settings) -> Iterator[Row]:
-    """Seconds, interpreter included. Plain code imports torch where it stands, at the top."""
+    """Seconds, interpreter included. Plain code imports what it uses at the top of its files."""
     rounds = 2 if settings.quick else 7
     for name, code, *arguments in (
         ("import srlab", "import srlab"),
@@ -32,11 +34,25 @@ def measure(settings: Settings) -> Iterator[Row]:
             for text in (f"import torch; {code}", code)
         )
         yield alternate(plain, ours, rounds).of_costs(name, "s")
+    with TemporaryDirectory() as folder:
+        yield _small_picture(Path(folder), rounds)
     if not settings.quick:
         try:
             yield from _nothing_to_do()
         except SrlabError as error:
             yield from (unmeasured(name, str(error)) for name in (_OWN_WORK, _WHOLE))
+
+
+def _small_picture(folder: Path, rounds: int) -> Row:
+    """Enlarging one that is enlarged in no time. Plain code has torchvision beside torch."""
+    picture = folder / "picture.png"
+    Image.linear_gradient("L").resize((64, 48)).convert("RGB").save(picture)
+    command = ("upscale", str(picture), "--overwrite")
+    plain, ours = (
+        partial(_seconds, ROOT, sys.executable, "-c", code, *command)
+        for code in (f"import torch, torchvision; {MAIN}", MAIN)
+    )
+    return alternate(plain, ours, rounds).of_costs("srlab upscale, a picture of 64x48", "s")
 
 
 def _nothing_to_do() -> Iterator[Row]:

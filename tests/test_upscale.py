@@ -343,6 +343,20 @@ def test_json_says_everything(monkeypatch, capsys) -> None:
     assert (there["status"], there["output"]) == ("exists", "out/c.png")
 
 
+def test_a_picture_is_enlarged_without_what_takes_long_to_load(tmp_path: Path) -> None:
+    photo("a.png")
+    code = (
+        "import sys; from srlab.cli import main\n"
+        "try: main()\nfinally: print(*{'torch', 'torch._dynamo', 'torchvision', 'mlflow', "
+        "'skimage'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "upscale", "a.png"],
+        capture_output=True, check=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.stdout.split() == ["torch"]
+
+
 def test_a_dry_run_writes_nothing_and_needs_no_torch(tmp_path: Path) -> None:
     photo("in/a.png")
     Path("in/b.png").touch()

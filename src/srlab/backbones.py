@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-import torchvision
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
@@ -28,6 +27,8 @@ class Backbone(nn.Module):
     """
 
     def __init__(self, name: BackboneName, state: dict[str, Tensor]) -> None:
+        import torchvision  # loads torch's compiler: only who computes with a backbone waits for it
+
         super().__init__()
         self.name: BackboneName = name
         self.mean: Tensor

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import requests
 import torch
-import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
@@ -34,6 +33,8 @@ class SourceError(Exception):
 
 def convolution_indices(name: BackboneName) -> list[str]:
     """The numbers that torchvision gives the convolutions: `features.{number}.weight`."""
+    import torchvision  # loads torch's compiler, which takes a second
+
     with torch.device("meta"):
         features = getattr(torchvision.models, name)(weights=None).features
     return [i for i, m in features.named_children() if isinstance(m, torch.nn.Conv2d)]
@@ -96,6 +97,8 @@ def from_package(source: PackageSource, name: BackboneName, downloads: Path) -> 
 
 def from_torchvision(source: TorchvisionSource, downloads: Path) -> State:
     """What torchvision publishes, without the classifier."""
+    import torchvision
+
     weights = torchvision.models.get_weight(source.weights)
     try:
         state: State = torch.hub.load_state_dict_from_url(

@@ -32,7 +32,14 @@ def enlarge(lr: Tensor, scale: int) -> Tensor:
         return rows @ lr @ columns.T
 
 
-@torch.compiler.assume_constant_result
+def let_compile() -> None:
+    """Say to torch.compile what is constant here; to be called before it.
+
+    Not a decorator: saying it loads the compiler, which takes longer than the rest of torch does.
+    """
+    torch.compiler.assume_constant_result(_taps)
+
+
 def _taps(side: int, scale: int) -> Tensor:
     """(s*side, side): the weight of every pixel of a line in every pixel of the enlarged line."""
     return _kept_taps(side, scale)  # a compiler looks through the cache, but not through this

@@ -5,9 +5,12 @@ from types import MethodType
 import torch
 from torch import nn
 
+from srlab.models import bicubic_skip
+
 
 def compile_method(network: nn.Module, method: str) -> None:
     """Compile a method of a network as a whole, at its first call: the fastest to call."""
+    bicubic_skip.let_compile()
     # Still bound to the network: Fabric marks methods alone.
     compiled = torch.compile(getattr(type(network), method))
     setattr(network, method, MethodType(compiled, network))

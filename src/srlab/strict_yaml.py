@@ -18,7 +18,11 @@ class StrictModel(BaseModel):
     )
 
 
-class _StrictLoader(yaml.SafeLoader):
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""In C, where PyYAML was built with it: ten times as fast."""
+
+
+class _StrictLoader(_Loader):  # type: ignore[valid-type, misc]
     """YAML 1.2 numbers, and no key twice.
 
     PyYAML follows YAML 1.1, where 1e-4 without a dot is text; DVC follows 1.2, where it is a

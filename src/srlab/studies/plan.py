@@ -1,5 +1,6 @@
 """What a study asks and compares: typed models of studies.yaml."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -100,7 +101,8 @@ def load_plans(path: Path) -> dict[str, Plan]:
     Raises:
         SrlabError: see `load_plan`.
     """
-    return {name: load_plan(path, name) for name in read_yaml(path)}
+    studies = _read_studies(path)
+    return {name: _plan(studies, path, name) for name in studies}
 
 
 def load_plan(path: Path, name: str) -> Plan:
@@ -110,9 +112,17 @@ def load_plan(path: Path, name: str) -> Plan:
         SrlabError: the file is missing or no YAML, it has no such study, or the study is not what
             `Plan` asks for; one line for each mistake.
     """
+    return _plan(_read_studies(path), path, name)
+
+
+def _read_studies(path: Path) -> dict[str, Any]:
     studies = read_yaml(path)
     if not isinstance(studies, dict):
         raise SrlabError(f"{path}: must map names of studies to studies; see srlab.studies.plan")
+    return studies
+
+
+def _plan(studies: Mapping[str, Any], path: Path, name: str) -> Plan:
     if name not in studies:
         raise SrlabError(f"{path}: no study {name!r}; {nearest(name, list(studies))}")
     try:

@@ -1,6 +1,7 @@
 """DVC experiments, and push and pull, from fresh clones of a repository with results."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,13 @@ from clones import clone, ran, run
 from pipeline_outputs import differences, outputs
 
 from srlab.provenance import file_hash
+from srlab.studies.queue import ExperimentQueue
 
 MEMNET = {"train_memnet", "evaluate@memnet", "report"}
 SRGAN = {"train_srgan", "evaluate_srgan", "report"}
 WIDTHS = {"width-1": 5, "width-2": 6, "width-3": 7}
+LONGEST_QUEUE = 600.0
+"""Seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +34,23 @@ def queued(pulled: Path) -> Path:
     sweep = ["--name", "width", "-S", f"memnet.features={values}"]
     said = run(pulled, "dvc", "exp", "run", "--queue", *sweep, "evaluate@memnet")
     assert said.count("Queued experiment") == 3
-    run(pulled, "dvc", "exp", "run", "--run-all", "-j", "3")
+    run_queue(pulled, list(WIDTHS), jobs=3)
     return pulled
+
+
+def run_queue(folder: Path, names: list[str], *, jobs: int) -> None:
+    """Run what is in the queue, and wait for it to end.
+
+    `dvc exp run --run-all` waits for the workers, which may stay: see `ExperimentQueue.dismiss`.
+    """
+    run(folder, "dvc", "queue", "start", "-j", str(jobs))
+    queue = ExperimentQueue(folder)
+    deadline = time.monotonic() + LONGEST_QUEUE
+    while set(queue.states(names).values()) & {"queued", "running"}:
+        assert time.monotonic() < deadline, run(folder, "dvc", "queue", "status")
+        time.sleep(1)
+    queue.dismiss()
+    assert queue.workers() == []
 
 
 def tracked(folder: Path, experiment: str) -> list:
@@ -139,10 +158,6 @@ def test_an_experiment_becomes_a_branch(queued: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "complaints"),
     [
-        (
-            "memnet.features=many",
-            ["params.yaml: memnet.features: input should be a valid integer", "found 'many' (str)"],
-        ),
         ("memnet.featurs=3", ["Key 'featurs' is not in struct"]),
         (
             "+memnet.featurs=3",
@@ -163,7 +178,8 @@ def test_a_wrong_override_is_refused_with_its_key(pulled: Path, change, complain
 def test_a_wrong_override_in_the_queue_fails_its_job_with_its_key(pulled: Path) -> None:
     change = ["-S", "memnet.features=many"]
     run(pulled, "dvc", "exp", "run", "--queue", "--name", "wrong", *change)
-    run(pulled, "dvc", "exp", "run", "--run-all")
+    run_queue(pulled, ["wrong"], jobs=1)
     assert "Failed" in run(pulled, "dvc", "queue", "status")
-    assert "memnet.features: input should be" in run(pulled, "dvc", "queue", "logs", "wrong")
+    complaint = "params.yaml: memnet.features: input should be a valid integer, found 'many' (str)"
+    assert complaint in run(pulled, "dvc", "queue", "logs", "wrong")
     run(pulled, "dvc", "queue", "remove", "wrong")

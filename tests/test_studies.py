@@ -302,6 +302,8 @@ class FakeQueue:
     def stop(self, names: list[str]) -> None:
         self.stopped = True
 
+    def dismiss(self) -> None: ...
+
 
 @pytest.fixture
 def two_arms(smoke) -> dict[str, Arm]:

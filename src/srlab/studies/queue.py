@@ -67,8 +67,17 @@ class ExperimentQueue:
             self._dvc("exp", "run", "--queue", "--name", name, *changes, target)
 
     def start(self, jobs: int) -> None:
-        """Let so many workers empty the queue; they end by themselves when it is empty."""
+        """Let so many workers empty the queue; see `dismiss`."""
         self._dvc("queue", "start", "--jobs", str(jobs))
+
+    def dismiss(self) -> None:
+        """End the workers, unless there is something to do.
+
+        They should end by themselves when the queue is empty. But where several look at once, one
+        may find a message half written, and then it stays for ever (DVC's issue 10428).
+        """
+        if not [*self._queue.iter_queued(), *self._queue.iter_active()]:
+            self.stop([])
 
     def states(self, names: Sequence[str]) -> dict[str, State]:
         """Where each experiment is; absent: it succeeded, or was never there."""

@@ -64,6 +64,7 @@ def run_arms(
         say("stopping DVC's queue")
         queue.stop(missing)
         raise
+    queue.dismiss()
     if failed:
         raise SrlabError(
             f"{len(failed)} of {len(arms)} arms failed: {', '.join(failed)}; their logs: dvc queue "

@@ -22,8 +22,9 @@ ui: .venv/installed
 
 # README.md's tables, of the released models and of the last run, and its picture; what the studies say.
 readme: .venv/installed
-	python -m srlab.report.readme README.md released=metrics/released/table.md \
-	  results=metrics/report.md
+	python -m srlab.report.released metrics/released data/published.yaml
+	python -m srlab.report.readme README.md headline=metrics/released/headline.md \
+	  released=metrics/released/table.md results=metrics/report.md
 	python -m srlab.report.study_table metrics/studies metrics/studies/table.md
 	python -m srlab.report.readme docs/reproduction.md studies=metrics/studies/table.md
 	srlab compare data/raw/test/sample_test/coffee.png --truth --overwrite -o docs/strip.png \

@@ -5,16 +5,28 @@ import pytest
 from conftest import ROOT
 
 from srlab.report.readme import with_table
+from srlab.report.released import released_tables
 
 README = (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
-    ("name", "table"), [("results", "report.md"), ("released", "released/table.md")]
+    ("name", "table"),
+    [
+        ("headline", "released/headline.md"),
+        ("results", "report.md"),
+        ("released", "released/table.md"),
+    ],
 )
 def test_the_tables_are_those_of_the_metrics(name: str, table: str) -> None:
     text = (ROOT / "metrics" / table).read_text()
     assert with_table(README, name, text) == README, "run: make readme"
+
+
+def test_the_tables_of_the_released_models_are_those_of_their_scores() -> None:
+    folder = ROOT / "metrics" / "released"
+    for name, text in released_tables(folder, ROOT / "data" / "published.yaml").items():
+        assert text == (folder / name).read_text(), "run: make readme"
 
 
 def test_a_readme_without_markers_is_refused() -> None:

@@ -38,6 +38,8 @@ clean:
 	pip install --editable .
 	touch $@
 
-.venv/installed-dev: .venv/installed
+# All at once: two installations take longer.
+.venv/installed-dev: pyproject.toml
+	$(PYTHON) -m venv .venv
 	pip install --editable ".[dev]"
-	touch $@
+	touch .venv/installed $@

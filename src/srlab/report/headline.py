@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from srlab.params import ProtocolName
 from srlab.report.missing import NOTHING
-from srlab.report.published import Published
+from srlab.report.published import Published, Result
 from srlab.report.scores import MethodScores
 from srlab.report.tables import Strong, Table
 from srlab.report.titles import FORMATS
@@ -62,13 +62,10 @@ def _paper_table(scores: Known, published: Published) -> Table:
 def _psnr_table(scores: Known, published: Published) -> Table:
     rows = []
     for result in published.results:
-        if result.scale != _SCALE or result.protocol not in _FAMILIES.values():
-            continue
         found = [result.score(dataset, "psnr") for dataset in _DATASETS]
-        # SRGAN gives PSNR away, and stands in the table of what it is for.
-        if None in found or result.score(_DATASETS[0], "lpips") is not None:
-            continue
-        rows.append((found, result.method, result.training_data, str))
+        comparable = result.scale == _SCALE and result.protocol in _FAMILIES.values()
+        if comparable and None not in found and not _is_for_lpips(result):
+            rows.append((found, result.method, result.training_data, str))
     for family, protocol in _FAMILIES.items():
         name = _best(scores, family, protocol, _SCALE, "psnr")
         found = [scores[name].mean(protocol, dataset, _SCALE, "psnr") for dataset in _DATASETS]
@@ -85,33 +82,32 @@ def _psnr_table(scores: Known, published: Published) -> Table:
 
 
 def _lpips_table(scores: Known, published: Published) -> Table:
-    rows: list[list[str]] = []
-    names = ["bicubic", "srgan", _best(scores, "srgan", "y_rgb8", _SCALE, "lpips")]
-    for name in dict.fromkeys(names):
-        cells = [
-            _text(scores[name].mean("y_rgb8", dataset, _SCALE, metric), metric)
-            for metric in ("lpips", "psnr")
-            for dataset in _DATASETS
+    columns = [(dataset, metric) for metric in ("lpips", "psnr") for dataset in _DATASETS]
+    best = _best(scores, "srgan", "y_rgb8", _SCALE, "lpips")
+    rows = [
+        [f"{name}, here"]
+        + [
+            _text(scores[name].mean("y_rgb8", data, _SCALE, metric), metric)
+            for data, metric in columns
         ]
-        rows.append([f"{name}, here", *cells])
-    for result in published.results:
-        if (result.protocol, result.scale) == ("y_rgb8", _SCALE) and result.method == "SRGAN":
-            cells = [
-                _text(result.score(dataset, metric), metric)
-                for metric in ("lpips", "psnr")
-                for dataset in _DATASETS
-            ]
-            rows.append([f"{result.method} ({result.source})", *cells])
-    heads = [
-        f"{published.title(dataset)} {metric.upper()}"
-        for metric in ("lpips", "psnr")
-        for dataset in _DATASETS
+        for name in dict.fromkeys(["bicubic", "srgan", best])
+    ] + [
+        [f"{result.method} ({result.source})"]
+        + [_text(result.score(data, metric), metric) for data, metric in columns]
+        for result in published.results
+        if _is_for_lpips(result)
     ]
     return Table(
         "**What SRGAN is for**, LPIPS at x4 (lower is better), and the PSNR that it costs",
-        ["", *heads],
+        ["", *(f"{published.title(dataset)} {metric.upper()}" for dataset, metric in columns)],
         rows,
     )
+
+
+def _is_for_lpips(result: Result) -> bool:
+    """Whether a published network gives PSNR away for how its pictures look."""
+    of_network = result.scale == _SCALE and result.parameters is not None
+    return of_network and result.score(_DATASETS[0], "lpips") is not None
 
 
 def _best(scores: Known, family: str, protocol: ProtocolName, scale: int, metric: str) -> str:

@@ -277,7 +277,7 @@ class FakeQueue:
         self.failing, self.waiting = failing, waiting or []
         self.entries: list[str] = []
         self.done: dict[str, str] = {}
-        self.stopped = False
+        self.stopped = self.dismissed = False
 
     def put(self, name: str, target: str, overrides: list[str]) -> None:
         self.entries.append(name)
@@ -302,7 +302,8 @@ class FakeQueue:
     def stop(self, names: list[str]) -> None:
         self.stopped = True
 
-    def dismiss(self) -> None: ...
+    def dismiss(self) -> None:
+        self.dismissed = True
 
 
 @pytest.fixture
@@ -331,6 +332,7 @@ def test_others_experiments_are_not_started_unasked(two_arms, monkeypatch) -> No
     commits, said = run_faked(queue, two_arms, monkeypatch, with_others=True)
     assert set(commits) == set(two_arms)
     assert any(line.startswith("five: done") for line in said)
+    assert queue.dismissed
 
 
 OFFLINE = {

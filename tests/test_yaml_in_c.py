@@ -8,11 +8,11 @@ from ruamel.yaml import YAML
 
 from srlab.strict_yaml import read_yaml
 
-FILES = sorted(
-    path.relative_to(ROOT)
-    for folder in ("", "data", "pipeline", "profiles", "src/srlab/zoo/released")
-    for path in (ROOT / folder).glob("*.yaml")
-)
+FOLDERS = ("", "data", "pipeline", "profiles", "src/srlab/zoo/released")
+FILES = [
+    Path("dvc.lock"),
+    *sorted(path.relative_to(ROOT) for name in FOLDERS for path in (ROOT / name).glob("*.yaml")),
+]
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)

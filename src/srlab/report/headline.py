@@ -7,13 +7,12 @@ from srlab.report.missing import NOTHING
 from srlab.report.published import Published, Result
 from srlab.report.scores import MethodScores
 from srlab.report.tables import Strong, Table
-from srlab.report.titles import FORMATS
+from srlab.report.titles import FORMATS, LOWER_IS_BETTER
 
 _SCALE = 4
 _DATASETS = ("set5", "set14")
 _FAMILIES: dict[str, ProtocolName] = {"memnet": "y", "srresnet": "y_rgb8"}
 """Networks that are trained for PSNR, and the protocol under which theirs is published."""
-_LOWER_IS_BETTER = ("lpips",)
 
 Known = Mapping[str, MethodScores]
 
@@ -118,7 +117,7 @@ def _best(scores: Known, family: str, protocol: ProtocolName, scale: int, metric
         if name.split("_")[0] == family
         and (value := method.mean(protocol, _DATASETS[0], scale, metric)) is not None
     }
-    return (min if metric in _LOWER_IS_BETTER else max)(means, key=means.__getitem__)
+    return (min if metric in LOWER_IS_BETTER else max)(means, key=means.__getitem__)
 
 
 def _better(ours: float | None, theirs: float | None, metric: str) -> str:

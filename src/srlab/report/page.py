@@ -16,6 +16,7 @@ from PIL import Image
 
 from srlab.data.images import read_pixels, read_size
 from srlab.errors import SrlabError
+from srlab.report.titles import LOWER_IS_BETTER
 from srlab.report.webp import LARGEST_SIDE, data_uri, encode_webp
 
 TRUTH = "hr"
@@ -25,7 +26,6 @@ QUALITIES = (None, 95, 90, 85, 75, 60)
 _PARTS = Path(__file__).parent / "page"
 _THUMBNAIL = 112
 _FORMATS = {"psnr": ".2f", "ssim": ".4f", "alex": ".3f", "lpips": ".3f"}
-_LOWER_IS_BETTER = ("lpips",)
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def _shown(page: Page) -> dict[str, Any]:
     return {
         "truth": TRUTH,
         "metrics": [
-            {"name": metric, "better": "low" if metric in _LOWER_IS_BETTER else "high"}
+            {"name": metric, "better": "low" if metric in LOWER_IS_BETTER else "high"}
             for metric in metrics
         ],
         "comparisons": comparisons,
@@ -255,7 +255,7 @@ def _score_texts(comparison: Comparison) -> dict[str, dict[str, dict[str, Any]]]
             if score is not None:
                 known.setdefault(metric, []).append(score)
     best = {
-        metric: (min if metric in _LOWER_IS_BETTER else max)(scores)
+        metric: (min if metric in LOWER_IS_BETTER else max)(scores)
         for metric, scores in known.items()
     }
     return {

@@ -9,13 +9,13 @@ from srlab.report.charts import Interval, interval_chart
 from srlab.report.html import html_figure, html_pictures, svg_figure
 from srlab.report.table_html import table_html
 from srlab.report.tables import Strong, Table
+from srlab.report.titles import LOWER_IS_BETTER
 from srlab.studies.plan import Plan
 from srlab.studies.result import Study, load_study
 
 FIGURES = {"perceptual_weight": "Figure 5", "supervision": "Figure 6", "resampling": "Figure 7"}
 """Studies that are figures of the paper."""
 
-_LOWER_IS_BETTER = ("lpips", "colour_shift", "grid")
 _DIGITS = {"psnr": 2, "ssim": 4, "alex": 3, "lpips": 3}
 
 
@@ -144,7 +144,7 @@ def _best(metric: str, values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     if not known:
         return None
-    return min(known) if metric in _LOWER_IS_BETTER else max(known)
+    return min(known) if metric in LOWER_IS_BETTER else max(known)
 
 
 def _cell(value: float | None, best: float | None, metric: str) -> str:

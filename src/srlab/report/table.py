@@ -7,10 +7,9 @@ from srlab.report.missing import NOTHING
 from srlab.report.origins import short_commit
 from srlab.report.scores import MethodScores, Scores
 from srlab.report.tables import Strong, Table
-from srlab.report.titles import FORMATS, PROTOCOL_TITLES
+from srlab.report.titles import FORMATS, LOWER_IS_BETTER, PROTOCOL_TITLES
 
 _ON_LUMA = ("psnr", "ssim")
-_LOWER_IS_BETTER = ("lpips",)
 
 
 def result_tables(scores: Scores) -> list[Table]:
@@ -90,7 +89,7 @@ def _best(metric: str, values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     if not known:
         return None
-    return min(known) if metric in _LOWER_IS_BETTER else max(known)
+    return min(known) if metric in LOWER_IS_BETTER else max(known)
 
 
 def _cell(value: float | None, metric: str, *, best: bool) -> str:

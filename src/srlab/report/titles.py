@@ -21,3 +21,6 @@ PROTOCOL_TITLES: dict[ProtocolName, str] = {
 
 FORMATS = {"psnr": ".2f", "ssim": ".4f", "alex": ".3f", "lpips": ".3f"}
 """Metric -> its digits, in the order of the columns."""
+
+LOWER_IS_BETTER = ("lpips", "colour_shift", "grid")
+"""Metrics of which less is better; of all others it is more."""

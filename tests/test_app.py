@@ -277,6 +277,14 @@ def choose(tab: Any, dropdown: str, option: str) -> None:
     tab.get_by_role("option", name=option, exact=True).click()
 
 
+def run(tab: Any) -> None:
+    """Returns when there is another result than before, if there was one."""
+    shown = tab.locator("#slider img")
+    before = shown.first.get_attribute("src") if shown.count() else None
+    tab.locator("#start").click()
+    wait_until(lambda: shown.count() > 0 and shown.first.get_attribute("src") != before)
+
+
 def download(tab: Any, folder: Path) -> Path:
     tab.locator("#download").wait_for()
     with tab.expect_download() as waiting:
@@ -354,8 +362,7 @@ def test_strength_changes_the_result(view, tmp_path: Path) -> None:
     results = []
     for strength in ("1", "0"):
         tab.locator("#strength input[type=number]").fill(strength)
-        tab.locator("#start").click()
-        tab.locator("#stop").wait_for(state="hidden")
+        run(tab)
         results.append(read_pixels(download(tab, tmp_path)))
     assert not np.array_equal(*results)
 
@@ -379,16 +386,28 @@ def test_stop_ends_it_and_the_photo_is_still_there(view, tmp_path: Path) -> None
     write_png(tmp_path / "photo.png", make_photo(560, 1000))
     tab = view()
     drop(tab, tmp_path / "photo.png", "photo.png")
-    choose(tab, "#model", "bicubic")
-    tab.locator("#start").click()
-    tab.get_by_text("left").wait_for()
-    tab.locator("#stop").click()
-    tab.locator("#said").get_by_text("Stopped").wait_for()
+
+    def stop() -> None:
+        choose(tab, "#model", "srresnet_distilled")  # slow enough to be stopped
+        tab.locator("#start").click()
+        tab.get_by_text("left").wait_for()
+        assert tab.locator("#download").is_hidden()
+        tab.locator("#stop").click()
+        tab.locator("#said").get_by_text("Stopped").wait_for()
+
+    stop()
     assert tab.locator("#download").is_hidden()
     assert tab.locator("#photo img").is_visible()
+    # One that was there before is not lost.
+    choose(tab, "#model", "bicubic")
     tab.locator("#scale").get_by_text("×2").click()
-    tab.get_by_role("button", name="Enlarge to 2,000 × 1,120").click()
-    assert Image.open(download(tab, tmp_path)).size == (2000, 1120)
+    tab.get_by_role("button", name="Enlarge to 2,000 × 1,120").wait_for()
+    run(tab)
+    tab.locator("#scale").get_by_text("×4").click()
+    stop()
+    kept = download(tab, tmp_path)
+    assert kept.name == "photo_x2.png"
+    assert Image.open(kept).size == (2000, 1120)
 
 
 @needs_gradio

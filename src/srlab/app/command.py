@@ -63,6 +63,8 @@ def serve(
         results.mkdir()
         # Gradio reads these when it is imported.
         os.environ |= _SETTINGS | {"GRADIO_TEMP_DIR": str(uploads)}
+        # torch's profiler makes this folder, and nothing would remove it.
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(folder) / "compiled"))
         # It asks its own server for a sign of life, and no proxy knows that one.
         for name in ("no_proxy", "NO_PROXY"):
             os.environ[name] = ",".join(filter(None, (os.environ.get(name), host, "localhost")))

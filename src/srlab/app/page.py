@@ -135,7 +135,7 @@ class Page:
         )
         for event in (self._photo.clear, self._again.click):
             event(self._clear, None, [*stage, *buttons], **fast)
-        self._start.click(self._begin, None, buttons, js=_TO_STAGE, **fast).then(
+        self._start.click(self._begin, None, [*buttons, self._download], js=_TO_STAGE, **fast).then(
             self._enlarge,
             choices,
             [*stage, *buttons],
@@ -184,6 +184,8 @@ class Page:
         return {
             self._start: gr.update(visible=False),
             self._stop: gr.update(value="Stop", visible=True),
+            # What was made before must not be taken for what is being made.
+            self._download: gr.update(visible=False),
         }
 
     def _give_up(self, request: gr.Request) -> _Updates:
@@ -202,7 +204,7 @@ class Page:
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> _Updates:
-        choice = self._choices[title]
+        choice, session = self._choices[title], self._session(request)
         order = Order(choice.model, scale, strength if choice.has_strength else None, form)
         told = -_OFTEN
 
@@ -215,14 +217,14 @@ class Page:
         progress(0, desc="Enlarging")
         buttons = {self._start: gr.update(visible=True), self._stop: gr.update(visible=False)}
         try:
-            result = enlarge(order, self._session(request), self._limit, tell)
+            result = enlarge(order, session, self._limit, tell)
         except Stopped:
-            return buttons | self._say(Markup("Stopped."))
+            return buttons | self._say(Markup("Stopped."), session)
         except SrlabError as error:
-            return buttons | self._say(words.problem(str(error)))
+            return buttons | self._say(words.problem(str(error)), session)
         except Exception as error:  # a mistake in srlab must not leave the page without an answer
             unexpected = f"Unexpected {type(error).__name__}: {error}"
-            return buttons | self._say(words.problem(unexpected))
+            return buttons | self._say(words.problem(unexpected), session)
         return buttons | self._show(result)
 
     # What they see.
@@ -242,8 +244,12 @@ class Page:
             self._stop: gr.update(visible=False),
         }
 
-    def _say(self, text: Markup) -> _Updates:
-        return {self._said: gr.update(value=text, visible=True)}
+    def _say(self, text: Markup, session: Session) -> _Updates:
+        """Why there is no new result; one from before is there still."""
+        return {
+            self._said: gr.update(value=text, visible=True),
+            self._download: gr.update(visible=session.result is not None),
+        }
 
     def _show(self, result: Enlarged) -> _Updates:
         shown = result.shown
@@ -252,5 +258,5 @@ class Page:
             self._slider: gr.update(value=(str(shown.before), str(shown.after)), visible=True),
             self._said: gr.update(value=words.report(result), visible=True),
             self._after: gr.update(visible=True),
-            self._download: gr.update(value=str(result.file)),
+            self._download: gr.update(value=str(result.file), visible=True),
         }

@@ -18,8 +18,8 @@ from bench.plain_networks import PlainMemNet
 from bench.results import Row
 from bench.settings import Settings
 from srlab.data.printed_pages import printed_page
+from srlab.heap import keep_freed_memory
 from srlab.inference.folded import fold
-from srlab.inference.heap import keep_freed_memory
 from srlab.metrics.psnr import psnr
 from srlab.models.memnet import MemNet
 

@@ -13,9 +13,10 @@ from torch import Tensor
 from bench import ROOT
 from srlab.data.catalog import PackageSource, load_dataset
 from srlab.data.color import luma, quantize
-from srlab.data.images import crop_to_multiple, read_pixels, to_tensor, write_png
+from srlab.data.images import read_pixels, write_png
 from srlab.data.patches import cut, degrade, tensor_name
 from srlab.data.sources import from_packages
+from srlab.data.tensors import crop_to_multiple, to_tensor
 from srlab.params import PatchParams
 
 _TRAINING = ("astronaut", "china", "flower", "retina")

@@ -21,7 +21,7 @@ def main(
     from srlab.costs import measured
     from srlab.data.raw import select_datasets
     from srlab.evaluation import evaluate, write_scores
-    from srlab.inference.heap import keep_freed_memory
+    from srlab.heap import keep_freed_memory
     from srlab.metrics.perceptual import load_perceptual_metrics
     from srlab.provenance import git_commit, values_hash
     from srlab.selfcheck import baseline

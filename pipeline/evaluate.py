@@ -32,7 +32,7 @@ def main(
     from srlab.costs import measured, read_run_id
     from srlab.data.raw import select_datasets
     from srlab.evaluation import evaluate, write_scores
-    from srlab.inference.heap import keep_freed_memory
+    from srlab.heap import keep_freed_memory
     from srlab.inference.strength import load_blend
     from srlab.inference.timed import TimedUpscaler
     from srlab.inference.upscalers import network_upscaler

@@ -2,6 +2,8 @@ import errno
 import hashlib
 import io
 import os
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -287,6 +289,19 @@ def test_the_sample_images_come_with_the_installation(name: str, tmp_path: Path)
     entry = load_dataset(ROOT / "data" / "datasets.yaml", name)
     output = get(tmp_path, entry)
     assert {path.stem for path in output.iterdir()} == set(entry.images or {})
+
+
+def test_the_stage_does_without_torch(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from pipeline.download import main
+main("sample_test", Path("data/datasets.yaml"), Path(sys.argv[1]), Path(sys.argv[2]))
+assert "torch" not in sys.modules
+"""
+    paths = [str(tmp_path / "sample_test"), str(tmp_path / "cost.json")]
+    subprocess.run([sys.executable, "-c", code, *paths], check=True, cwd=ROOT)
+    assert any((tmp_path / "sample_test").iterdir())
 
 
 @pytest.mark.parametrize("name", ["t91", "bsds200", "general100", "set5", "set14"])

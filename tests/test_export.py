@@ -13,8 +13,8 @@ from test_cli import srlab
 from test_folded import as_if_trained
 from torch import Tensor, nn
 
-from srlab.data.images import to_tensor
 from srlab.data.resample import resample
+from srlab.data.tensors import to_tensor
 from srlab.errors import SrlabError
 from srlab.export import exporting
 from srlab.export.enlarging import Enlarging

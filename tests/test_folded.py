@@ -7,7 +7,7 @@ import torch
 from conftest import make_photo
 from torch import Tensor, nn
 
-from srlab.data.images import to_tensor
+from srlab.data.tensors import to_tensor
 from srlab.inference.folded import fold
 from srlab.models.memnet import MemNet
 from srlab.models.srresnet import SRResNet

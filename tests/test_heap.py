@@ -7,7 +7,7 @@ import pytest
 
 _FAULTS = """
 import ctypes, resource, sys
-from srlab.inference.heap import keep_freed_memory
+from srlab.heap import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 libc = ctypes.CDLL(None)

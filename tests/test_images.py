@@ -6,15 +6,8 @@ import torch
 from conftest import make_photo
 from PIL import Image
 
-from srlab.data.images import (
-    crop_to_multiple,
-    list_images,
-    pixel_hash,
-    read_pixels,
-    to_pixels,
-    to_tensor,
-    write_png,
-)
+from srlab.data.images import list_images, pixel_hash, read_pixels, write_png
+from srlab.data.tensors import crop_to_multiple, to_pixels, to_tensor
 from srlab.errors import SrlabError
 
 

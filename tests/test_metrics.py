@@ -6,8 +6,9 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import structural_similarity
 
 from srlab.data.color import luma, quantize, rgb_to_ycbcr, ycbcr_to_rgb
-from srlab.data.images import list_images, read_pixels, to_tensor
+from srlab.data.images import list_images, read_pixels
 from srlab.data.resample import resample
+from srlab.data.tensors import to_tensor
 from srlab.metrics.artefacts import colour_shift, grid
 from srlab.metrics.protocols import PROTOCOLS
 from srlab.metrics.psnr import psnr

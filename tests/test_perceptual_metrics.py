@@ -13,8 +13,9 @@ from torch.nn.functional import cosine_similarity
 from srlab.backbones import Backbone
 from srlab.data.backbone_weights import write_none
 from srlab.data.color import quantize
-from srlab.data.images import list_images, read_pixels, to_tensor
+from srlab.data.images import list_images, read_pixels
 from srlab.data.resample import resample
+from srlab.data.tensors import to_tensor
 from srlab.errors import SrlabError
 from srlab.metrics.alex import alex, alex_features
 from srlab.metrics.lpips import load_heads, lpips, lpips_features

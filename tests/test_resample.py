@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.nn.functional import interpolate
 
-from srlab.data.images import list_images, read_pixels, to_tensor
+from srlab.data.images import list_images, read_pixels
 from srlab.data.kernels import KERNELS
 from srlab.data.resample import resample
+from srlab.data.tensors import to_tensor
 from srlab.metrics.protocols import PROTOCOLS
 from srlab.metrics.psnr import psnr
 

@@ -13,8 +13,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from srlab.cli import app
-from srlab.data.images import crop_to_multiple, read_pixels, to_pixels, to_tensor, write_png
+from srlab.data.images import read_pixels, write_png
 from srlab.data.resample import resample
+from srlab.data.tensors import crop_to_multiple, to_pixels, to_tensor
 from srlab.errors import SrlabError
 from srlab.evaluation import Case, EvaluateParams, evaluate, means
 from srlab.inference.upscalers import Interpolation

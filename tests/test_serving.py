@@ -21,7 +21,8 @@ from PIL import Image
 from test_folded import as_if_trained
 
 from srlab import tracking
-from srlab.data.images import to_pixels, to_tensor, write_png
+from srlab.data.images import write_png
+from srlab.data.tensors import to_pixels, to_tensor
 from srlab.errors import SrlabError
 from srlab.evaluation import Score
 from srlab.inference.strength import load_blend

@@ -16,9 +16,10 @@ import yaml
 from conftest import ROOT, make_photo
 
 from srlab.data.color import luma, quantize
-from srlab.data.images import read_pixels, to_tensor
+from srlab.data.images import read_pixels
 from srlab.data.kernels import Kernel
 from srlab.data.resample import resample
+from srlab.data.tensors import to_tensor
 from srlab.errors import SrlabError
 from srlab.evaluation import evaluate
 from srlab.inference.upscalers import EnlargedLuma, EnlargingRgb, Interpolation

@@ -13,8 +13,8 @@ from test_weights import SETTINGS, card
 
 import srlab
 from srlab import load, upscale
-from srlab.data.images import to_tensor
 from srlab.data.resample import resample
+from srlab.data.tensors import to_tensor
 from srlab.errors import SrlabError
 from srlab.models.memnet import MemNet
 from srlab.models.srresnet import SRResNet

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from test_folded import as_if_trained
 from torch import nn
 
-from srlab.data.images import to_tensor
 from srlab.data.resample import resample
+from srlab.data.tensors import to_tensor
 from srlab.errors import SrlabError
 from srlab.inference.folded import fold
 from srlab.inference.receptive import lr_radius

@@ -12,8 +12,9 @@ from typing import Any, Literal
 from torch import Tensor
 
 from srlab.data.color import quantize
-from srlab.data.images import list_images, read_pixels, to_pixels, to_tensor, write_png
+from srlab.data.images import list_images, read_pixels, write_png
 from srlab.data.resample import resample
+from srlab.data.tensors import to_pixels, to_tensor
 from srlab.inference.upscalers import Upscaler
 from srlab.metrics.artefacts import colour_shift, grid
 from srlab.metrics.perceptual import PerceptualMetrics

@@ -14,8 +14,9 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from srlab.checked_yaml import read_checked
-from srlab.data.images import list_images, read_pixels, to_tensor
+from srlab.data.images import list_images, read_pixels
 from srlab.data.kernels import Kernel
+from srlab.data.tensors import to_tensor
 from srlab.errors import SrlabError
 from srlab.evaluation import FidelityMetric, mean, score_fidelity
 from srlab.inference.upscalers import Interpolation

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from srlab.errors import SrlabError
-from srlab.inference.heap import keep_freed_memory
+from srlab.heap import keep_freed_memory
 from srlab.report.crops import Box
 from srlab.zoo.registry import load_registry, resolve
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from srlab.comparing.on_screen import on_screen
 from srlab.comparing.subject import Subject
-from srlab.data.images import to_tensor
+from srlab.data.tensors import to_tensor
 from srlab.evaluation import PICTURES, Case, Score, score
 from srlab.metrics.perceptual import PerceptualMetrics
 from srlab.upscaling.hidden_colour import filled

@@ -8,7 +8,7 @@ import numpy as np
 
 from srlab.comparing.detail import detail
 from srlab.comparing.on_screen import on_screen
-from srlab.data.images import to_pixels, to_tensor
+from srlab.data.tensors import to_pixels, to_tensor
 from srlab.errors import SrlabError
 from srlab.evaluation import PICTURES
 from srlab.metrics.protocols import PROTOCOLS

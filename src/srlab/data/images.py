@@ -1,4 +1,4 @@
-"""Image files as pixels: decoding, the hash of the pixels, and tensors.
+"""Image files as pixels: decoding, and the hash of the pixels.
 
 Datasets hold 8-bit grey or RGB images; anything else is converted to one of the two or refused.
 """
@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from srlab.errors import SrlabError
 
@@ -74,18 +72,6 @@ def pixel_hash(pixels: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def to_tensor(pixels: np.ndarray) -> Tensor:
-    """uint8 (H, W) or (H, W, C) -> float32 (1, C, H, W) in [0, 1], with C = 1 for grey."""
-    planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-    return torch.from_numpy(np.ascontiguousarray(planes))[None].float() / 255
-
-
-def to_pixels(image: Tensor) -> np.ndarray:
-    """Float (1, C, H, W) in [0, 1] -> uint8 (H, W) or (H, W, 3), clipped and rounded."""
-    planes = image[0].clamp(0, 1).mul(255).round().byte().cpu().numpy()
-    return planes[0] if len(planes) == 1 else np.ascontiguousarray(planes.transpose(1, 2, 0))
-
-
 def write_png(path: Path, pixels: np.ndarray) -> None:
     """Write uint8 (H, W) or (H, W, 3) under a temporary name, then rename it."""
     partial = path.with_name(path.name + ".partial")
@@ -95,9 +81,3 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def crop_to_multiple(image: Tensor, scale: int) -> Tensor:
-    """Cut (..., H, W) at the right and the bottom to a multiple of the scale."""
-    height, width = image.shape[-2:]
-    return image[..., : height - height % scale, : width - width % scale]

@@ -23,16 +23,10 @@ import torch
 from torch import Tensor
 
 from srlab.data.color import luma, quantize
-from srlab.data.images import (
-    list_images,
-    read_pixels,
-    read_size,
-    to_pixels,
-    to_tensor,
-    write_png,
-)
+from srlab.data.images import list_images, read_pixels, read_size, write_png
 from srlab.data.kernels import Kernel
 from srlab.data.resample import resample, resampled_size
+from srlab.data.tensors import to_pixels, to_tensor
 from srlab.errors import SrlabError
 from srlab.params import PatchParams
 

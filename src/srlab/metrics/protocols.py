@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from srlab.data.color import luma, quantize
-from srlab.data.images import crop_to_multiple
 from srlab.data.kernels import Kernel
 from srlab.data.resample import resample
+from srlab.data.tensors import crop_to_multiple
 from srlab.params import ProtocolName
 
 

@@ -10,14 +10,8 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from srlab.data.images import (
-    crop_to_multiple,
-    list_images,
-    read_pixels,
-    to_pixels,
-    to_tensor,
-    write_png,
-)
+from srlab.data.images import list_images, read_pixels, write_png
+from srlab.data.tensors import crop_to_multiple, to_pixels, to_tensor
 from srlab.errors import SrlabError
 from srlab.evaluation import PICTURES
 from srlab.params import Params

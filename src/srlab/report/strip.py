@@ -5,15 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from srlab.data.images import (
-    crop_to_multiple,
-    list_images,
-    read_pixels,
-    to_pixels,
-    to_tensor,
-    write_png,
-)
+from srlab.data.images import list_images, read_pixels, write_png
 from srlab.data.resample import resample
+from srlab.data.tensors import crop_to_multiple, to_pixels, to_tensor
 from srlab.errors import SrlabError
 from srlab.evaluation import PICTURES, Score
 from srlab.params import ReportParams

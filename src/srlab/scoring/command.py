@@ -12,7 +12,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from srlab.complaints import nearest
 from srlab.errors import SrlabError
 from srlab.evaluation import Case, write_scores
-from srlab.inference.heap import keep_freed_memory
+from srlab.heap import keep_freed_memory
 from srlab.metrics.protocols import PROTOCOLS
 from srlab.params import EvaluateParams, Scale
 from srlab.report.scores import MethodScores

@@ -10,8 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
-from srlab.data.images import read_pixels, to_tensor
+from srlab.data.images import read_pixels
 from srlab.data.kernels import Kernel
+from srlab.data.tensors import to_tensor
 from srlab.errors import SrlabError
 from srlab.evaluation import Case, cases, means, score
 from srlab.inference.strength import load_blend

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from srlab.data.images import to_pixels
+from srlab.data.tensors import to_pixels
 from srlab.tracking import Run
 from srlab.training.trainee import Trainee
 

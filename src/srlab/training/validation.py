@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from srlab.data.color import luma
-from srlab.data.images import crop_to_multiple, read_pixels, to_tensor
+from srlab.data.images import read_pixels
 from srlab.data.patches import degrade
+from srlab.data.tensors import crop_to_multiple, to_tensor
 from srlab.metrics.psnr import psnr
 from srlab.params import PatchParams
 from srlab.training.ranks import Ranks

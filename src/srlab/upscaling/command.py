@@ -7,7 +7,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, cast
 
 from srlab.errors import SrlabError
-from srlab.inference.heap import keep_freed_memory
+from srlab.heap import keep_freed_memory
 from srlab.upscaling.formats import format_named
 from srlab.upscaling.plan import Request, make_plan
 from srlab.upscaling.report import Report

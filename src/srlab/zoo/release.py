@@ -19,7 +19,8 @@ import yaml
 from pydantic import ValidationError
 from torch import nn
 
-from srlab.data.images import list_images, read_pixels, to_tensor
+from srlab.data.images import list_images, read_pixels
+from srlab.data.tensors import to_tensor
 from srlab.errors import SrlabError
 from srlab.evaluation import mean, score_fidelity
 from srlab.inference.strength import load_blend

@@ -2,7 +2,8 @@
 
 glibc gives every freed block of more than 32 MB back to the system at once, and the end of its
 heap, too. A network on an image allocates and frees such blocks layer by layer, and the system
-clears each anew, page by page: inference waits for that a third to half of its time.
+clears each anew, page by page: inference waits for that a third to half of its time, training on
+some machines a tenth.
 """
 
 import ctypes

@@ -23,6 +23,7 @@ BENCHMARKS = {
     "gpu": True,
     "precision": False,
     "compiling": False,
+    "heap": False,
     "data": True,
     "inference": True,
     "streaming": True,
@@ -98,7 +99,9 @@ def _measured(
     import torch
 
     from bench.machine import machine_name
+    from srlab.heap import keep_freed_memory
 
+    keep_freed_memory()  # as the pipeline's stages do; plain code in this process gains by it, too
     torch.set_num_threads(settings.threads)
     on_gpu = name == "gpu" and torch.cuda.is_available()
     machine = machine_name(settings.threads, "cuda" if on_gpu else "cpu")

@@ -191,6 +191,16 @@ def m3r3() -> Case:
     return replace(case, name="MemNet M3R3, 64 features")
 
 
+def deep_memnet() -> Case:
+    """The MemNet of the profile `deep`, whose patches have 64 pixels a side."""
+    params = load_params(ROOT / "profiles" / "deep.yaml")
+    # The profile's batch of 48 is a GPU's.
+    own = params.memnet.model_copy(update={"batch": 16, "start": None})
+    size = params.patches.memnet.patch_size
+    name = f"MemNet {_depth(own)}, {own.features} features, {size}x{size} pixels"
+    return Case(name, own, params.patches.memnet, _on_cpu(params.trainer))
+
+
 def quick_srresnet() -> Case:
     """The SRResNet of the quick profile."""
     return _srresnet("quick")

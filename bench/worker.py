@@ -14,6 +14,7 @@ import torch
 from bench.alternation import seconds
 from bench.cases import quick_memnet
 from bench.processes import Shared
+from srlab.heap import keep_freed_memory
 from srlab.models.complexity import parameters
 
 _EXCHANGES = 20
@@ -23,6 +24,7 @@ _LARGE = 2**24
 
 def main(patches: Path, steps: int, count: int) -> None:
     """Train with the case's own batch in each process, then measure exchanges."""
+    keep_freed_memory()
     torch.set_num_threads(1)
     case = quick_memnet().with_trainer(devices=count)
     case = case.with_params(batch=case.batch * count)

@@ -9,6 +9,7 @@ from srlab.params import load_params
 def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     """Train a MemNet on PATCHES; write WEIGHTS, CURVES and COST."""
     params = load_params()
+    from srlab.heap import keep_freed_memory
     from srlab.models.growth import GROWS
     from srlab.training.memnet import architecture, fit
     from srlab.training.on_patches import sections
@@ -16,6 +17,7 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     from srlab.training.start import load_start
     from srlab.training.teacher import load_teacher
 
+    keep_freed_memory()
     own = params.memnet, params.patches.memnet
     begin = load_start(
         own[0].start,

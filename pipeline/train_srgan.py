@@ -14,6 +14,7 @@ def main(
     Where params.yaml names a released model to start from, the generator gets its weights.
     """
     params = load_params()
+    from srlab.heap import keep_freed_memory
     from srlab.perceptual import load_perceptual_loss
     from srlab.provenance import file_hash
     from srlab.training.on_patches import sections
@@ -22,6 +23,7 @@ def main(
     from srlab.training.start import load_start
     from srlab.weights import load_srresnet
 
+    keep_freed_memory()
     generator, card = load_srresnet(pretrained)
     begin = load_start(params.srgan.start, "srgan.start", card.architecture, card.hyperparameters)
     if begin.weights is not None:

@@ -9,12 +9,14 @@ from srlab.params import load_params
 def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     """Train an SRResNet on PATCHES; write WEIGHTS, CURVES and COST."""
     params = load_params()
+    from srlab.heap import keep_freed_memory
     from srlab.training.on_patches import sections
     from srlab.training.recorded import Training, train_recorded
     from srlab.training.srresnet import architecture, fit
     from srlab.training.start import load_start
     from srlab.training.teacher import load_teacher
 
+    keep_freed_memory()
     own = params.srresnet, params.patches.srgan
     begin = load_start(own[0].start, "srresnet.start", "srresnet", architecture(own[0]))
     teacher, taught_by = load_teacher(own[0].teacher, "srresnet", own[0].scale)

@@ -540,6 +540,15 @@ def test_what_compiling_gives_is_in_the_benchmarks() -> None:
     assert "`trainer.compile` gains a tenth at most" in text
 
 
+def test_what_kept_memory_gives_training_is_in_the_benchmarks() -> None:
+    rows = read(ROOT / "bench" / "results.json")
+    gains = [row["ratio"] for row in rows if row["name"].startswith("freed memory kept, training")]
+    assert len(gains) == 2
+    assert 1.05 < min(gains) <= max(gains) < 1.15
+    text = " ".join(README.split())
+    assert "on the Intel Xeon it gains a tenth (`python -m bench heap`)" in text
+
+
 def test_what_convolutions_alone_reach_is_in_the_benchmarks() -> None:
     shares = {row["name"]: row["limit_share"] for row in read(ROOT / "bench" / "results.json")}
     networks = [

@@ -523,6 +523,23 @@ def test_what_going_on_once_more_gave_is_in_the_curves(name: str) -> None:
     assert top - first < 0.02
 
 
+def test_what_going_on_with_memnet_gave_is_in_the_curves() -> None:
+    text = " ".join(TRAINING.split())
+    ends = {}
+    for name in ("memnet_again", "memnet_again_gently"):
+        with (RELEASED / "curves" / name / "validation.csv").open() as file:
+            start, *looks = csv.DictReader(file)
+        for scale in (2, 3, 4):
+            key = f"validation/psnr_x{scale}"
+            assert all(float(look[key]) < float(start[key]) for look in looks)
+        ends[name] = f"{float(looks[-1]['validation/psnr_x3']):.2f}", looks[-1]["step"]
+        begun = f"{float(start['validation/psnr_x3']):.2f}"
+        assert f"where it had begun with {begun};" in text
+    (end, steps), (gentle_end, gentle_steps) = ends.values()
+    assert f"ended after {steps} steps of 16 patches at {end} dB at x3" in text
+    assert f"after {gentle_steps} steps, at {gentle_end}." in text
+
+
 @pytest.mark.parametrize("section", ["srresnet", "srgan", "memnet"])
 def test_the_steps_are_those_of_the_profile(section: str) -> None:
     steps = read_yaml(ROOT / "profiles" / "released.yaml")[section]["budget"]["steps"]

@@ -557,6 +557,13 @@ def test_what_compiling_gives_is_in_the_benchmarks() -> None:
     assert "`trainer.compile` gains a tenth at most" in text
 
 
+def test_how_long_scoring_takes_is_in_the_benchmarks() -> None:
+    rows = {row["name"]: row for row in read(ROOT / "bench" / "results.json")}
+    row = rows["scoring five methods on Set5 and Set14 at x2, x3, x4"]
+    assert row["machine"].startswith("Intel(R) Xeon(R)")
+    assert f"the Intel Xeon needs {row['ours']:.0f} s." in " ".join(README.split())
+
+
 def test_what_kept_memory_gives_training_is_in_the_benchmarks() -> None:
     rows = read(ROOT / "bench" / "results.json")
     gains = [row["ratio"] for row in rows if row["name"].startswith("freed memory kept, training")]

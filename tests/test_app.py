@@ -405,6 +405,7 @@ def test_stop_ends_it_and_the_photo_is_still_there(view, tmp_path: Path) -> None
     run(tab)
     tab.locator("#scale").get_by_text("×4").click()
     stop()
+    assert "What was made before is still here." in tab.locator("#said").inner_text()
     kept = download(tab, tmp_path)
     assert kept.name == "photo_x2.png"
     assert Image.open(kept).size == (2000, 1120)

@@ -219,7 +219,8 @@ class Page:
         try:
             result = enlarge(order, session, self._limit, tell)
         except Stopped:
-            return buttons | self._say(Markup("Stopped."), session)
+            still = " What was made before is still here." if session.result else ""
+            return buttons | self._say(Markup("Stopped.{}").format(still), session)
         except SrlabError as error:
             return buttons | self._say(words.problem(str(error)), session)
         except Exception as error:  # a mistake in srlab must not leave the page without an answer

@@ -525,7 +525,7 @@ def test_what_going_on_once_more_gave_is_in_the_curves(name: str) -> None:
 
 def test_what_going_on_with_memnet_gave_is_in_the_curves() -> None:
     text = " ".join(TRAINING.split())
-    ends = {}
+    ends, tops = {}, []
     for name in ("memnet_again", "memnet_again_gently"):
         with (RELEASED / "curves" / name / "validation.csv").open() as file:
             start, *looks = csv.DictReader(file)
@@ -535,7 +535,11 @@ def test_what_going_on_with_memnet_gave_is_in_the_curves() -> None:
         ends[name] = f"{float(looks[-1]['validation/psnr_x3']):.2f}", looks[-1]["step"]
         begun = f"{float(start['validation/psnr_x3']):.2f}"
         assert f"where it had begun with {begun};" in text
+        with (RELEASED / "curves" / name / "losses.csv").open() as file:
+            top = max(float(row["learning_rate"]) for row in csv.DictReader(file))
+        tops.append(f"{top:.1e}".replace("e-0", "e-").replace(".0", ""))
     (end, steps), (gentle_end, gentle_steps) = ends.values()
+    assert f"at {tops[1]} instead of {tops[0]}, after" in text
     assert f"ended after {steps} steps of 16 patches at {end} dB at x3" in text
     assert f"after {gentle_steps} steps, at {gentle_end}." in text
 

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_iter
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.formulas import Work
-from srlab.backbone_layers import BackboneName, layer_names
+from srlab.backbone_layers import BackboneName, MaxPool, layers
 from srlab.models.discriminator import Discriminator
 from srlab.params import SRGANParams
 
@@ -95,10 +95,6 @@ def _until(name: BackboneName, layer: str) -> nn.Sequential:
     """A backbone's layers up to the named one, frozen, without weights."""
     with torch.device("meta"):
         features = getattr(torchvision.models, name)(weights=None).features
-    names = iter(layer_names(name))
-    layers: list[nn.Module] = []
-    for module in features:
-        layers.append(module)
-        if isinstance(module, nn.Conv2d | nn.ReLU) and next(names) == layer:
-            break
-    return nn.Sequential(*layers).to(torch.bfloat16).requires_grad_(False)
+    names = [None if isinstance(each, MaxPool) else each.name for each in layers(name)]
+    until = features[: names.index(layer) + 1]
+    return nn.Sequential(*until).to(torch.bfloat16).requires_grad_(False)

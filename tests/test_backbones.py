@@ -1,6 +1,8 @@
 import hashlib
 import io
 import pickle
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -10,9 +12,16 @@ import torch
 import torchvision
 from conftest import MIRROR, ROOT
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from srlab.backbone_layers import backbone_name, layer_names
+from srlab.backbone_layers import (
+    Convolution,
+    MaxPool,
+    backbone_name,
+    convolution_indices,
+    layer_names,
+    layers,
+)
 from srlab.backbones import Backbone, load_backbone
 from srlab.data.backbone_catalog import BackboneEntry, PackageSource, load_entry
 from srlab.data.backbone_weights import get_backbone, write_none
@@ -80,14 +89,51 @@ def test_layers_have_the_papers_names() -> None:
         backbone_name("resnet")
 
 
+@pytest.mark.parametrize("name", ["alexnet", "vgg16", "vgg19"])
+def test_layers_are_those_of_torchvisions_features(name) -> None:
+    with torch.device("meta"):
+        features = getattr(torchvision.models, name)(weights=None).features
+    ours = layers(name)
+    for layer, module in zip(ours, features, strict=True):
+        if isinstance(layer, Convolution):
+            assert isinstance(module, nn.Conv2d)
+            assert module.stride == (layer.stride, layer.stride)
+            assert module.padding == (layer.padding, layer.padding)
+            assert (module.dilation, module.groups, module.padding_mode) == ((1, 1), 1, "zeros")
+        elif isinstance(layer, MaxPool):
+            assert isinstance(module, nn.MaxPool2d)
+            assert (module.kernel_size, module.stride, module.padding) == (layer.size, 2, 0)
+            assert (module.dilation, module.ceil_mode) == (1, False)
+        else:
+            assert isinstance(module, nn.ReLU)
+    assert convolution_indices(name) == [
+        index for index, module in enumerate(features) if isinstance(module, nn.Conv2d)
+    ]
+
+
+def test_no_metric_loads_torchvision(tmp_path: Path) -> None:
+    path = tmp_path / "backbone.safetensors"
+    save_file(alexnet_state(), path, {"backbone": "alexnet"})
+    code = (
+        "import sys, torch; from pathlib import Path; "
+        "from srlab.metrics.perceptual import load_perceptual_metrics; "
+        f"load_perceptual_metrics(Path({str(path)!r}))(*torch.rand(2, 1, 3, 70, 70)); "
+        "print({'torchvision', 'torch._dynamo'} & set(sys.modules))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "set()\n"
+
+
 def test_features_are_torchvisions() -> None:
     state = alexnet_state()
     reference = torchvision.models.alexnet(weights=None).features
     reference.load_state_dict({k.removeprefix("features."): v for k, v in state.items()})
-    images = torch.rand(1, 3, 80, 70)
-    before, after = Backbone("alexnet", state)(images, ["conv3", "relu5"], normalize=False)
-    assert torch.allclose(before, reference[:7](images), atol=1e-6)
-    assert torch.allclose(after, reference[:12](images), atol=1e-6)
+    reference.double()
+    # In float64, where the order of the sums is nothing to see.
+    images = torch.rand(1, 3, 80, 70, dtype=torch.float64)
+    before, after = Backbone("alexnet", state).double()(images, ["conv3", "relu5"], normalize=False)
+    assert torch.allclose(before, reference[:7](images), rtol=0, atol=1e-12)
+    assert torch.allclose(after, reference[:12](images), rtol=0, atol=1e-12)
     assert before.min() < 0  # the ReLU behind it has not touched it
 
 

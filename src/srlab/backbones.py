@@ -1,4 +1,4 @@
-"""Feature extractors of perceptual losses and metrics: torchvision's VGG-19, VGG-16 and AlexNet.
+"""Feature extractors of perceptual losses and metrics: VGG-19, VGG-16 and AlexNet.
 
 Weights come from a file that the stage `backbone` has made; nothing is downloaded here.
 """
@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from srlab.backbone_layers import BackboneName, layer_names
+from srlab.backbone_layers import BackboneName, Convolution, MaxPool, layers
 from srlab.errors import SrlabError
 
 _MEAN = (0.485, 0.456, 0.406)
@@ -27,29 +27,22 @@ class Backbone(nn.Module):
     """
 
     def __init__(self, name: BackboneName, state: dict[str, Tensor]) -> None:
-        import torchvision  # loads torch's compiler: only who computes with a backbone waits for it
-
         super().__init__()
         self.name: BackboneName = name
         self.mean: Tensor
         self.std: Tensor
-        # On the meta device nothing is allocated or drawn at random, the classifier neither.
-        with torch.device("meta"):
-            features = getattr(torchvision.models, name)(weights=None).features
-        names = iter(layer_names(name))
         self.layers = nn.ModuleDict()
-        for index, module in features.named_children():
-            if isinstance(module, nn.Conv2d):
+        for index, layer in enumerate(layers(name)):
+            if isinstance(layer, Convolution):
                 if f"features.{index}.weight" not in state:
                     break
-                self.layers[next(names)] = module
-                own = {kind: state[f"features.{index}.{kind}"] for kind in ("weight", "bias")}
-                module.load_state_dict(own, assign=True)
-            elif isinstance(module, nn.ReLU):
-                # Not in place: the convolution's output may be asked for.
-                self.layers[next(names)] = nn.ReLU()
+                weight, bias = (state[f"features.{index}.{kind}"] for kind in ("weight", "bias"))
+                self.layers[layer.name] = _convolution(layer, weight, bias)
+            elif isinstance(layer, MaxPool):
+                self.layers[f"pool{index}"] = nn.MaxPool2d(layer.size, stride=2)
             else:
-                self.layers[f"pool{index}"] = module
+                # Not in place: the convolution's output may be asked for.
+                self.layers[layer.name] = nn.ReLU()
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False)
@@ -80,6 +73,16 @@ class Backbone(nn.Module):
             if len(found) == len(layers):
                 return found
         raise ValueError(f"{self.name} has no layers {[x for x in layers if x not in self.layers]}")
+
+
+def _convolution(layer: Convolution, weight: Tensor, bias: Tensor) -> nn.Conv2d:
+    outputs, inputs, height, width = weight.shape
+    # On the meta device nothing is allocated or drawn at random.
+    convolution = nn.Conv2d(
+        inputs, outputs, (height, width), layer.stride, layer.padding, device="meta"
+    )
+    convolution.load_state_dict({"weight": weight, "bias": bias}, assign=True)
+    return convolution
 
 
 def load_backbone(path: Path, name: BackboneName) -> Backbone:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from srlab.backbone_layers import BackboneName
+from srlab.backbone_layers import BackboneName, convolution_indices
 from srlab.data.backbone_catalog import PackageSource, TorchvisionSource
 from srlab.data.numpy_pickle import read_arrays
 
@@ -29,15 +29,6 @@ _SECONDS_TO_ANSWER = 30
 
 class SourceError(Exception):
     """A source cannot give the weights; the message says why."""
-
-
-def convolution_indices(name: BackboneName) -> list[str]:
-    """The numbers that torchvision gives the convolutions: `features.{number}.weight`."""
-    import torchvision  # loads torch's compiler, which takes a second
-
-    with torch.device("meta"):
-        features = getattr(torchvision.models, name)(weights=None).features
-    return [i for i, m in features.named_children() if isinstance(m, torch.nn.Conv2d)]
 
 
 def from_file(path: Path) -> State:
@@ -97,7 +88,7 @@ def from_package(source: PackageSource, name: BackboneName, downloads: Path) -> 
 
 def from_torchvision(source: TorchvisionSource, downloads: Path) -> State:
     """What torchvision publishes, without the classifier."""
-    import torchvision
+    import torchvision  # loads torch's compiler, which takes a second
 
     weights = torchvision.models.get_weight(source.weights)
     try:

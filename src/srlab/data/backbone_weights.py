@@ -9,12 +9,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from srlab.backbone_layers import BackboneName, layer_names
+from srlab.backbone_layers import BackboneName, convolution_indices, layer_names
 from srlab.data.backbone_catalog import BackboneEntry, PackageSource
 from srlab.data.backbone_sources import (
     SourceError,
     State,
-    convolution_indices,
     from_file,
     from_package,
     from_torchvision,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from srlab.data.kernels import Kernel
-from srlab.data.resample import resampling_taps
+from srlab.data.resample import gather, resampling_taps
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,5 @@ def _one_axis(
     if axis.length == axis.size:
         return part.narrow(dim, start - first, stop - start)
     indices, weights = resampling_taps(axis.length, axis.size / axis.length, axis.size, kernel)
-    indices = (indices[start:stop] - first).clamp(0, part.shape[dim] - 1).to(part.device)
-    weights = weights[start:stop].to(part)
-    shape = [1] * part.ndim
-    shape[dim] = stop - start
-    result: Tensor | None = None
-    for tap in range(indices.shape[1]):
-        term = part.index_select(dim, indices[:, tap]) * weights[:, tap].view(shape)
-        result = term if result is None else result.add_(term)
-    assert result is not None
-    return result
+    indices = (indices[start:stop] - first).clamp(0, part.shape[dim] - 1)
+    return gather(part, dim, indices, weights[start:stop])

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from bench.alternation import alternate
-from bench.results import Row
+from bench.results import EMULATED, Row, unmeasured
 from bench.settings import Settings
-from srlab.training.fabric import computes_bf16
+from srlab.machine import computes_bf16
 
 MATRIX_PRODUCT = "matrix product: bf16 against float32"
 COPY = "memory: copy"
@@ -24,9 +24,12 @@ _BYTES = 2**28
 def measure(settings: Settings) -> Iterator[Row]:
     """The limits of the processor."""
     rounds = 5 if settings.quick else 15
-    yield alternate(
-        lambda: matrix_rate(torch.float32), lambda: matrix_rate(torch.bfloat16), rounds
-    ).of_rates(MATRIX_PRODUCT, "GFLOP/s")
+    if computes_bf16("cpu"):
+        yield alternate(
+            lambda: matrix_rate(torch.float32), lambda: matrix_rate(torch.bfloat16), rounds
+        ).of_rates(MATRIX_PRODUCT, "GFLOP/s")
+    else:
+        yield unmeasured(MATRIX_PRODUCT, EMULATED)
     a, b, c = (torch.ones(_BYTES // 4) for _ in range(3))
     copied = _median_seconds(lambda: b.copy_(a), rounds)
     yield Row(COPY, "GB/s", ours=2 * _BYTES / copied / 1e9)

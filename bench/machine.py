@@ -2,8 +2,7 @@
 
 import torch
 
-from srlab.machine import available_cores, device_name
-from srlab.training.fabric import computes_bf16
+from srlab.machine import available_cores, computes_bf16, device_name
 
 
 def machine_name(threads: int, device: str) -> str:

@@ -7,9 +7,9 @@ from tempfile import TemporaryDirectory
 
 from bench.cases import Case, quick_memnet, quick_srresnet
 from bench.material import packed
-from bench.results import Row, unmeasured
+from bench.results import EMULATED, Row, unmeasured
 from bench.settings import Settings
-from srlab.training.fabric import computes_bf16
+from srlab.machine import computes_bf16
 
 _SEEDS = (1, 2, 3)
 
@@ -23,7 +23,7 @@ def measure(settings: Settings) -> Iterator[Row]:
             f"bf16, distance from float32's loss: {case.name}",
         )
         if not computes_bf16("cpu"):
-            yield from (unmeasured(name, "the processor emulates bf16") for name in names)
+            yield from (unmeasured(name, EMULATED) for name in names)
             continue
         yield from _compare(case, names, steps=30 if settings.quick else 150)
 

@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 
 from srlab.errors import SrlabError
 
+EMULATED = "the processor emulates bf16"
+"""Why there is no measuring it: it takes minutes for what float32 takes a second for."""
+
 _DIGITS = 4
 """Significant ones: more would be noise."""
 

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
+from bench import limits, precision, streaming
 from bench.__main__ import BENCHMARKS, _compared, main
 from bench.alternation import Pairs, alternate
 from bench.cases import (
@@ -395,6 +396,21 @@ def test_estimates_without_measurements_say_what_to_run() -> None:
         training_table(Facts({}, {}))
     with pytest.raises(SrlabError, match=r"has not been measured; run: python -m bench growth"):
         store_table(Facts({}, {}))
+
+
+def test_bf16_is_not_measured_where_it_is_emulated(monkeypatch) -> None:
+    quick = Settings(quick=True, threads=1, store_gb=1)
+    asked: list[torch.dtype] = []
+    for name in ("limits", "precision", "streaming"):
+        monkeypatch.setattr(f"bench.{name}.computes_bf16", lambda device: False)
+    monkeypatch.setattr(limits, "matrix_rate", asked.append)
+    monkeypatch.setattr(limits, "_BYTES", 2**20)
+    rows = {row.name: row for row in limits.measure(quick)}
+    assert rows[limits.MATRIX_PRODUCT].unit == "not measured: the processor emulates bf16"
+    assert rows[limits.TRIAD].ours is not None
+    assert asked == []
+    for row in (*precision.measure(quick), streaming.by_default(1, quick.threads)):
+        assert row.unit == "not measured: the processor emulates bf16"
 
 
 def test_an_unknown_benchmark_is_refused() -> None:

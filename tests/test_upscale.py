@@ -240,6 +240,18 @@ def test_a_bad_file_does_not_stop_the_others(monkeypatch, capsys) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("emulated", "model", "warned"),
+    [(True, "srresnet", True), (True, "bicubic", False), (False, "srresnet", False)],
+)
+def test_emulated_bf16_is_said(monkeypatch, capsys, emulated: bool, model: str, warned) -> None:
+    monkeypatch.setattr("srlab.upscaling.command.computes_bf16", lambda device: not emulated)
+    photo("a.png")
+    assert srlab(monkeypatch, "upscale", "a.png", "-m", model, "--precision", "bf16") == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("warning: --precision bf16 is emulated here") == warned
+
+
 def test_a_mistake_in_srlab_does_not_stop_the_others(monkeypatch, capsys) -> None:
     from srlab.upscaling import batch
 

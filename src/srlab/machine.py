@@ -1,4 +1,4 @@
-"""What computes: the name of the GPU or of the processor, and its cores."""
+"""What computes: the name of the GPU or of the processor, its cores, its types."""
 
 import os
 import platform
@@ -40,3 +40,19 @@ def device_name(device: str) -> str:
 
         return torch.cuda.get_device_name()
     return f"{processor_name()} ({device})" if device != "cpu" else processor_name()
+
+
+def computes_bf16(device: str) -> bool:
+    """Whether the device computes in bf16; emulating it takes longer than float32.
+
+    Args:
+        device: torch's type, such as `cpu` or `cuda`.
+    """
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_tile"))
+    return False

@@ -8,6 +8,7 @@ from lightning_fabric import Fabric, seed_everything
 from lightning_fabric.plugins import MixedPrecision, Precision
 
 from srlab.errors import SrlabError
+from srlab.machine import computes_bf16
 from srlab.params import TrainerParams
 from srlab.training.distribution import ddp, join
 from srlab.training.processes import processes
@@ -71,13 +72,3 @@ class _Bf16Inside(MixedPrecision):
 def _precision(params: TrainerParams, device: str) -> Precision:
     bf16 = params.precision == "bf16" or (params.precision == "auto" and computes_bf16(device))
     return _Bf16Inside("bf16-mixed", device) if bf16 else Precision()
-
-
-def computes_bf16(device: str) -> bool:
-    """Whether the device computes in bf16 rather than emulating it."""
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device == "cpu":
-        capabilities = torch.cpu.get_capabilities()
-        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_tile"))
-    return False

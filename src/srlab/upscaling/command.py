@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from srlab.errors import SrlabError
 from srlab.heap import keep_freed_memory
+from srlab.machine import computes_bf16
 from srlab.upscaling.formats import format_named
 from srlab.upscaling.plan import Request, make_plan
 from srlab.upscaling.report import Report
@@ -81,6 +82,9 @@ def upscale(
     from srlab.upscaling.regions import Options
 
     loaded = load(model, device=device, precision=cast("Precision", precision), strength=strength)
+    has_network = loaded.card is not None
+    if has_network and precision == "bf16" and not computes_bf16(loaded.device.type):
+        report.warn("--precision bf16 is emulated here and takes longer than float32; leave it out")
     options = Options(ensemble, consistent, tile_size)
     before = signal.signal(signal.SIGTERM, _terminated)
     try:

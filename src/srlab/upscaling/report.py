@@ -73,6 +73,10 @@ class Report:
         job = outcome.job
         self._add(job, outcome.status, outcome.size, outcome.notes, outcome.reason, outcome.seconds)
 
+    def warn(self, message: str) -> None:
+        """What is worth knowing before the first picture."""
+        self._say(f"warning: {message}")
+
     def planned(self, job: Job) -> None:
         """What would become of a job."""
         status = "planned" if job.problem is None else "exists" if job.exists else "failed"

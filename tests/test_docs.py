@@ -568,6 +568,15 @@ def test_how_long_scoring_takes_is_in_the_benchmarks() -> None:
     assert f"the Intel Xeon needs {row['ours']:.0f} s." in " ".join(README.split())
 
 
+def test_how_long_the_pipeline_takes_is_in_its_cost_cards() -> None:
+    cards = (ROOT / "metrics" / "costs").glob("*.json")
+    minutes = sum(read(card)["seconds"] for card in cards) / 60
+    # The first where the run in git is of a processor that computes in bf16.
+    assert 8 < minutes < 12 or 27 < minutes < 33
+    text = " ".join(README.split())
+    assert "ten minutes on two cores that compute in bf16, half an hour on two that do not" in text
+
+
 def test_what_kept_memory_gives_training_is_in_the_benchmarks() -> None:
     rows = read(ROOT / "bench" / "results.json")
     gains = [row["ratio"] for row in rows if row["name"].startswith("freed memory kept, training")]

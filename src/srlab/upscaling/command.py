@@ -82,8 +82,10 @@ def upscale(
     from srlab.upscaling.regions import Options
 
     loaded = load(model, device=device, precision=cast("Precision", precision), strength=strength)
-    has_network = loaded.card is not None
-    if has_network and precision == "bf16" and not computes_bf16(loaded.device.type):
+    # Of Apple's GPUs it is not known; an interpolation computes in neither.
+    kind = loaded.device.type
+    may_be_emulated = loaded.card is not None and kind != "mps"
+    if precision == "bf16" and may_be_emulated and not computes_bf16(kind):
         report.warn("--precision bf16 is emulated here and takes longer than float32; leave it out")
     options = Options(ensemble, consistent, tile_size)
     before = signal.signal(signal.SIGTERM, _terminated)

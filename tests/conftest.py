@@ -23,8 +23,11 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DVC_NO_ANALYTICS"] = "true"
 pytest_plugins = ["chromium"]
 
 ROOT = Path(__file__).parent.parent
-LONGEST = ("test_kill", "test_studies", "test_experiments", "test_pipeline")
-"""The files that take longest, in the order in which they start."""
+FIRST = ("test_kill", "test_tracking", "test_experiments", "test_distributed", "test_studies")
+"""The files that take longest, in the order in which they start.
+
+The first of them makes the repository that some wait for, while others that need none are tested.
+"""
 TRAINING_STEPS = 150
 """Of the pipeline that tests run through DVC."""
 MIRROR = Path(os.environ.get("SRLAB_MIRROR", ROOT.parent / "shared"))
@@ -41,7 +44,7 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with what takes longest."""
-    order = {name: place for place, name in enumerate(LONGEST)}
+    order = {name: place for place, name in enumerate(FIRST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 

@@ -52,6 +52,14 @@ def test_luma_is_bt601_in_studio_range() -> None:
     assert luma(0 * white).item() * 255 == pytest.approx(16, abs=1e-3)
 
 
+def test_luma_has_the_same_bits_on_every_processor() -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (3, 40, 50)).astype(np.float32)
+    red, green, blue = levels / np.float32(255)
+    weights = [np.float32(weight / 255) for weight in (65.481, 128.553, 24.966)]
+    expected = red * weights[0] + green * weights[1] + blue * weights[2] + np.float32(16 / 255)
+    assert np.array_equal(luma(torch.from_numpy(levels / np.float32(255)))[0].numpy(), expected)
+
+
 def test_colours_survive_the_way_there_and_back() -> None:
     rgb = torch.rand(2, 3, 5, 4).double()
     assert torch.allclose(ycbcr_to_rgb(rgb_to_ycbcr(rgb)), rgb)

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import subprocess
 import sys
@@ -162,6 +163,21 @@ def test_cutting_twice_gives_the_same_bits(params, photos: Path, tmp_path: Path)
     first = cut(params, [photos], tmp_path / "a")
     second = cut(params, [photos], tmp_path / "b")
     assert first["sha256"] == second["sha256"]
+
+
+def test_every_processor_cuts_the_same_bits(params, tmp_path: Path) -> None:
+    changes = {
+        "degradations": ["bicubic", "bicubic_aliased"],
+        "augment_scales": [0.7],
+        "validation_images": 0,
+    }
+    pixels = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
+    folder = tmp_path / "made"
+    folder.mkdir()
+    write_png(folder / "noise.png", pixels)
+    index = cut(params.model_copy(update=changes), [folder], tmp_path / "out")
+    hashes = json.dumps(index["sha256"], sort_keys=True).encode()
+    assert hashlib.sha256(hashes).hexdigest()[:16] == "9604c745c4c02b13"
 
 
 def test_images_smaller_than_a_patch_are_refused(params, tmp_path: Path) -> None:

@@ -88,13 +88,16 @@ def compare(
 def _names(models: Sequence[str], scale: float) -> dict[str, str]:
     """Title -> name or path of every model, each of which is there."""
     if not models:
-        released = load_registry().models
+        registry = load_registry()
+        released = registry.models
         if not released:
             raise SrlabError(
                 "no model was released with this installation; name weights: --model PATH"
             )
         # One that does not reach the scale would be seen at what it was not made for.
         reaching = [entry for entry in released if max(entry.scales) >= scale] or released
+        # The default is the last: a page opens with bicubic beside the last.
+        reaching = sorted(reaching, key=lambda entry: entry.name == registry.default)
         return {name: name for name in ("bicubic", *(entry.name for entry in reaching))}
     for model in models:
         resolve(model)

@@ -16,8 +16,8 @@ from srlab.report.crops import Box
 from srlab.upscaling.reading import read_picture
 from srlab.upscaling.sizes import Sizing
 
-LARGEST = 8_000_000
-"""Pixels of a result. Of what would have more a part is compared: nobody looks at all of it."""
+LARGEST = 2_000_000
+"""Pixels of a result, about a screen's. Of what would have more a part is compared."""
 
 _CROP = 120
 """Pixels of a result that the zoomed crop has on each side, where nobody says otherwise."""

@@ -1,14 +1,15 @@
 """`srlab evaluate`: interpolations, weights and folders of results in one table."""
 
-import importlib
+import importlib.resources
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, make_photo
+from conftest import MIRROR, ROOT, make_photo
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -185,7 +186,11 @@ def test_json_is_for_programs(photos: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["nearest", "--on", "nowhere"], "nowhere"),
+        (
+            ["nearest", "--on", "nowhere"],
+            "nowhere: no such folder or dataset; allowed: sample_train, ",
+        ),
+        (["nearest", "--on", "set51"], "set51: no such folder or dataset; did you mean 'set5'? "),
         (["bicubc", "--on", "."], "did you mean 'bicubic'?"),
         (["nearest", "--on", ".", "--protocol", "z"], "no such protocol"),
         (["nearest", "--on", ".", "-s", "5"], "--scale 5"),
@@ -220,8 +225,43 @@ def test_a_dataset_of_the_catalog_is_fetched_once(
     assert benchmark_folder("sample_test") == folder
 
 
-def test_metrics_without_a_backbone_are_said_to_be_missing(tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of no project, without a network; the user's cache is beside it."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    return folder
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have their caches elsewhere")
+def test_outside_of_a_clone_the_cache_keeps_what_is_fetched(outside: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "cache" / "srlab" / "benchmarks" / "sample_test"
+    assert benchmark_folder("sample_test") == kept
+    assert {path.stem for path in kept.iterdir()} >= {"coffee", "rocket"}
+    assert not any(outside.iterdir())
+
+
+def test_outside_of_a_clone_a_backbone_is_fetched(outside: Path, monkeypatch) -> None:
+    if not (MIRROR / "weights" / "alexnet_features.safetensors").is_file():
+        pytest.skip(f"no weights in {MIRROR / 'weights'}; set SRLAB_MIRROR")
+    monkeypatch.setenv("SRLAB_MIRROR", str(MIRROR.resolve()))
+    assert backbone.perceptual_metrics().available
+    monkeypatch.delenv("SRLAB_MIRROR")
+    assert backbone.perceptual_metrics().available
+    assert not any(outside.iterdir())
+
+
+def test_the_catalogs_that_are_installed_are_the_project_s() -> None:
+    shipped = importlib.resources.files("srlab.scoring") / "shipped"
+    for name in ("datasets.yaml", "backbones.yaml"):
+        assert (shipped / name).read_bytes() == (ROOT / "data" / name).read_bytes()
+
+
+def test_metrics_without_a_backbone_are_said_to_be_missing(outside: Path, capsys) -> None:
     assert not backbone.perceptual_metrics().available
     assert "ALEX and LPIPS are not computed" in capsys.readouterr().err
 

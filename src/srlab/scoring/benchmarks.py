@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
+from srlab.complaints import nearest
 from srlab.data.catalog import load_dataset
 from srlab.data.download import download
 from srlab.data.images import list_images
-from srlab.data.raw import CATALOG
 from srlab.errors import SrlabError
-from srlab.workspace import by_hand_folder, downloads_folder, mirror, project_root
+from srlab.scoring.surroundings import surroundings
+from srlab.strict_yaml import read_yaml
+from srlab.workspace import mirror, project_root
 
 
 def benchmark_folder(name: str) -> Path:
     """The folder of true images that a name or path stands for.
 
-    A dataset that the pipeline has downloaded is taken from there; another one is fetched, as the
-    pipeline would, into `.srlab/benchmarks`.
+    A dataset that the pipeline has downloaded is taken from there; another one of the catalog is
+    fetched, as the pipeline would, and kept.
 
     Raises:
         SrlabError: there is no such folder or dataset, it cannot be had, or holds no image.
@@ -23,23 +25,20 @@ def benchmark_folder(name: str) -> Path:
         folder = Path(name).resolve()
         list_images(folder)
         return folder
-    root = project_root()
-    if not (root / CATALOG).is_file():
-        raise SrlabError(
-            f"{name}: no such folder; name a folder of true images, or run this in a clone of "
-            f"srlab, whose {CATALOG} knows set5, set14 and others"
-        )
-    for parent in (root / "data" / "raw" / "test", root / ".srlab" / "benchmarks"):
-        if (parent / name).is_dir():
-            return parent / name
-    folder = root / ".srlab" / "benchmarks" / name
-    dataset = load_dataset(root / CATALOG, name)
+    here = surroundings()
+    folder = here.kept / "benchmarks" / name
+    for present in (project_root() / "data" / "raw" / "test" / name, folder):
+        if present.is_dir():
+            return present
+    catalog = here.catalogs / "datasets.yaml"
+    if name not in (known := read_yaml(catalog)):
+        raise SrlabError(f"{name}: no such folder or dataset; {nearest(name, list(known))}")
     download(
         name,
-        dataset,
+        load_dataset(catalog, name),
         folder,
         mirror=mirror(),
-        by_hand=by_hand_folder(),
-        downloads=downloads_folder(),
+        by_hand=here.by_hand,
+        downloads=here.downloads,
     )
     return folder

@@ -21,19 +21,40 @@ class Spent(Generic[T]):
     """The largest resident size of the whole process, Python and torch included."""
 
 
-def in_child(function: Callable[..., T], *arguments: Any, threads: int) -> Spent[T]:
-    """Call a function of a module in a fresh process.
+class Child:
+    """A fresh process that lives until it is left.
 
     Args:
-        function, arguments: what is called; both are pickled.
-        threads: that torch may use.
-
-    Raises:
-        Exception: what the function raises; BrokenProcessPool where the process is killed, as it
-            is where memory runs out.
+        threads: that torch may use in it.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_call, function, arguments, threads).result()
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown()
+
+    def call(self, function: Callable[..., T], *arguments: Any) -> Spent[T]:
+        """Call a function of a module in it.
+
+        Args:
+            function, arguments: what is called; both are pickled.
+
+        Raises:
+            Exception: what the function raises; BrokenProcessPool where the process is killed, as
+                it is where memory runs out.
+        """
+        return self._pool.submit(_call, function, arguments, self._threads).result()
+
+
+def in_child(function: Callable[..., T], *arguments: Any, threads: int) -> Spent[T]:
+    """Call a function of a module in a fresh process, see `Child`."""
+    with Child(threads) as child:
+        return child.call(function, *arguments)
 
 
 def anonymous_bytes() -> int:

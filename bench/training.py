@@ -1,16 +1,20 @@
 """Training on the processor: srlab's whole path against plain code, and against the machine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
+
 from bench.alternation import Pairs, alternate
 from bench.cases import Case, training_cases
+from bench.child import Child
 from bench.limits import limit_type, matrix_rate
 from bench.material import packed, png_files
 from bench.plain_training import train_plainly
 from bench.results import Row
 from bench.settings import Settings
+from srlab.heap import keep_freed_memory
 
 
 def measure(settings: Settings) -> Iterator[Row]:
@@ -30,31 +34,30 @@ def name_of(case: Case) -> str:
 def compare(case: Case, folder: Path, rounds: int, longest: int = 500) -> Pairs:
     """Plain training against srlab's on the processor, the matrix-product rate as the limit.
 
-    Args:
-        case: what is trained.
-        folder: for the patches.
-        rounds: how often.
-        longest: steps of a round, at most.
-    """
-    plainly, ours = both(case, folder, min(case.round_steps(), longest))
-    return alternate(plainly, ours, rounds, lambda: limit(case))
-
-
-def both(case: Case, folder: Path, steps: int) -> tuple[Callable[[], float], Callable[[], float]]:
-    """What gives the patches per second of some steps: plain training, and srlab's.
+    Each has a process of its own: srlab's keeps freed memory, as its stages do.
 
     Args:
         case: what is trained; on the processor.
         folder: for the patches.
-        steps: that count.
+        rounds: how often.
+        longest: steps of a round, at most.
     """
     patches = packed(case.patches, folder)
     pngs = png_files(patches, folder / "png", count=4 * case.batch)
+    steps = min(case.round_steps(), longest)
+    threads = torch.get_num_threads()
+    with Child(threads) as plain, Child(threads) as ours:
+        return alternate(
+            lambda: plain.call(plain_rate, case, pngs, steps).value,
+            lambda: ours.call(_stage_rate, case, patches, steps).value,
+            rounds,
+            lambda: limit(case),
+        )
 
-    return (
-        lambda: plain_rate(case, pngs, steps),
-        lambda: case.rate(patches, steps, warmup=2),
-    )
+
+def _stage_rate(case: Case, patches: Path, steps: int) -> float:
+    keep_freed_memory()
+    return case.rate(patches, steps, warmup=2)
 
 
 def plain_rate(case: Case, pngs: Path, steps: int, device: str = "cpu") -> float:

@@ -255,7 +255,7 @@ def test_outside_of_a_clone_a_backbone_is_fetched(outside: Path, monkeypatch) ->
     assert not any(outside.iterdir())
 
 
-def test_the_catalogs_that_are_installed_are_the_project_s() -> None:
+def test_the_installed_catalogs_are_the_projects() -> None:
     shipped = importlib.resources.files("srlab.scoring") / "shipped"
     for name in ("datasets.yaml", "backbones.yaml"):
         assert (shipped / name).read_bytes() == (ROOT / "data" / name).read_bytes()

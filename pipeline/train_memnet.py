@@ -10,7 +10,7 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     """Train a MemNet on PATCHES; write WEIGHTS, CURVES and COST."""
     params = load_params()
     from srlab.heap import keep_freed_memory
-    from srlab.models.growth import GROWS
+    from srlab.models.growth import MEMNET_GROWS
     from srlab.training.memnet import architecture, fit
     from srlab.training.on_patches import sections
     from srlab.training.recorded import Training, train_recorded
@@ -24,7 +24,7 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
         "memnet.start",
         "memnet",
         architecture(own[0]),
-        grows=() if own[0].share_weights else GROWS,
+        grows=() if own[0].share_weights else MEMNET_GROWS,
     )
     teacher, taught_by = load_teacher(own[0].teacher, "memnet")
     training = Training(

@@ -10,6 +10,7 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     """Train an SRResNet on PATCHES; write WEIGHTS, CURVES and COST."""
     params = load_params()
     from srlab.heap import keep_freed_memory
+    from srlab.models.growth import SRRESNET_GROWS
     from srlab.training.on_patches import sections
     from srlab.training.recorded import Training, train_recorded
     from srlab.training.srresnet import architecture, fit
@@ -18,7 +19,9 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
 
     keep_freed_memory()
     own = params.srresnet, params.patches.srgan
-    begin = load_start(own[0].start, "srresnet.start", "srresnet", architecture(own[0]))
+    begin = load_start(
+        own[0].start, "srresnet.start", "srresnet", architecture(own[0]), grows=SRRESNET_GROWS
+    )
     teacher, taught_by = load_teacher(own[0].teacher, "srresnet", own[0].scale)
     training = Training(
         name="srresnet",

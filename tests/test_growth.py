@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from srlab.models.growth import grown
+from srlab.models.growth import grown_memnet, grown_srresnet
 from srlab.models.memnet import MemNet
+from srlab.models.srresnet import SRResNet
 
 
 def learned(**sizes: int) -> MemNet:
@@ -31,7 +32,7 @@ def test_the_larger_network_computes_the_same(sizes: dict[str, int], training: b
     torch.manual_seed(0)
     small = learned(residual_units=2, gate_kernel=1).train(training)
     large = MemNet(memory_blocks=2, features=4, **sizes)
-    large.load_state_dict(grown(small.state_dict(), large))
+    large.load_state_dict(grown_memnet(small.state_dict(), large))
     images = torch.rand(2, 1, 9, 12)
     expected = small(images)
     tolerance = 1e-5 * float(expected.detach().abs().max())
@@ -42,7 +43,7 @@ def test_what_is_new_learns() -> None:
     torch.manual_seed(0)
     small = learned(residual_units=1, gate_kernel=1)
     large = MemNet(memory_blocks=2, features=4, residual_units=3, gate_kernel=3)
-    large.load_state_dict(grown(small.state_dict(), large))
+    large.load_state_dict(grown_memnet(small.state_dict(), large))
     optimizer = torch.optim.SGD(large.parameters(), lr=0.5)
     before = {name: p.detach().clone() for name, p in large.named_parameters()}
     for _ in range(6):
@@ -52,9 +53,44 @@ def test_what_is_new_learns() -> None:
     assert [name for name, p in large.named_parameters() if torch.equal(p, before[name])] == []
 
 
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("blocks", [2, 5])
+def test_the_larger_srresnet_computes_the_same(
+    blocks: int, batch_norm: bool, training: bool
+) -> None:
+    torch.manual_seed(0)
+    sizes = {"scale": 2, "features": 4, "batch_norm": batch_norm}
+    small = SRResNet(residual_blocks=2, **sizes).train(training)
+    for tensor in small.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.rand_like(tensor) + 0.5)
+    large = SRResNet(residual_blocks=blocks, **sizes)
+    large.load_state_dict(grown_srresnet(small.state_dict(), large))
+    images = torch.rand(2, 3, 9, 12)
+    expected = small(images)
+    tolerance = 1e-5 * float(expected.detach().abs().max())
+    assert torch.allclose(large.train(training)(images), expected, atol=tolerance)
+
+
+def test_what_is_new_in_an_srresnet_learns() -> None:
+    torch.manual_seed(0)
+    small = SRResNet(scale=2, residual_blocks=1, features=4, batch_norm=False)
+    large = SRResNet(scale=2, residual_blocks=3, features=4, batch_norm=False)
+    large.load_state_dict(grown_srresnet(small.state_dict(), large))
+    optimizer = torch.optim.SGD(large.parameters(), lr=0.1)
+    before = {name: p.detach().clone() for name, p in large.named_parameters()}
+    for _ in range(4):
+        optimizer.zero_grad()
+        images = torch.rand(2, 3, 9, 12), torch.rand(2, 3, 18, 24)
+        nn.functional.mse_loss(large(images[0]), images[1]).backward()
+        optimizer.step()
+    assert [name for name, p in large.named_parameters() if torch.equal(p, before[name])] == []
+
+
 def test_a_network_of_the_same_size_takes_the_state_as_it_is() -> None:
     shared = MemNet(memory_blocks=2, residual_units=2, features=4, share_weights=True)
     other = MemNet(memory_blocks=2, residual_units=2, features=4, share_weights=True)
-    state = grown(shared.state_dict(), other)
+    state = grown_memnet(shared.state_dict(), other)
     assert state.keys() == shared.state_dict().keys()
     assert all(torch.equal(state[name], t) for name, t in shared.state_dict().items())

@@ -13,7 +13,7 @@ from srlab.data.backbone_weights import write_none
 from srlab.data.images import write_png
 from srlab.data.patches import cut
 from srlab.errors import SrlabError
-from srlab.models.growth import GROWS
+from srlab.models.growth import MEMNET_GROWS, SRRESNET_GROWS
 from srlab.params import load_params
 from srlab.strict_yaml import read_yaml
 from srlab.training.srresnet import architecture
@@ -68,12 +68,23 @@ def test_another_network_is_refused_in_one_line(
 def test_a_memnet_may_start_from_a_smaller_one() -> None:
     smaller = load_card(RELEASED / "memnet.safetensors").hyperparameters
     larger = smaller | {"residual_units": smaller["residual_units"] + 1, "gate_kernel": 3}
-    start = load_start("memnet", "memnet.start", "memnet", larger, GROWS)
+    start = load_start("memnet", "memnet.start", "memnet", larger, MEMNET_GROWS)
     assert start.weights is not None
     with pytest.raises(SrlabError, match="residual_units is 4 there, 3 here"):
-        load_start("memnet", "memnet.start", "memnet", smaller | {"residual_units": 3}, GROWS)
+        load_start(
+            "memnet", "memnet.start", "memnet", smaller | {"residual_units": 3}, MEMNET_GROWS
+        )
     with pytest.raises(SrlabError, match="gate_kernel is 1 there, 3 here"):
         load_start("memnet", "memnet.start", "memnet", larger)
+
+
+def test_an_srresnet_may_start_from_a_smaller_one() -> None:
+    larger = SHAPE | {"residual_blocks": SHAPE["residual_blocks"] + 8}
+    start = load_start("srresnet", "srresnet.start", "srresnet", larger, SRRESNET_GROWS)
+    assert start.weights is not None
+    smaller = SHAPE | {"residual_blocks": 3}
+    with pytest.raises(SrlabError, match="residual_blocks is 24 there, 3 here"):
+        load_start("srresnet", "srresnet.start", "srresnet", smaller, SRRESNET_GROWS)
 
 
 def test_the_profile_that_tunes_describes_the_network_that_it_starts_from() -> None:

@@ -282,7 +282,8 @@ class SupervisedParams(FitParams):
     start: ModelName | None
     """A released model (`srlab models`) whose weights the training goes on from, on other images or
     for longer; it must be the network that params.yaml describes, but that MemNet may have more
-    `residual_units` and a larger `gate_kernel`: it is grown. null: random weights."""
+    `residual_units` and a larger `gate_kernel`, and SRResNet more `residual_blocks`: it is grown.
+    null: random weights."""
 
     teacher: TeacherParams | None
     """A network to learn from as well (Hinton et al. 2015); null: from the truth alone."""

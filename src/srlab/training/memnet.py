@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from srlab.losses import supervised
-from srlab.models.growth import grown
+from srlab.models.growth import grown_memnet
 from srlab.models.memnet import MemNet
 from srlab.params import MemNetParams, PatchParams, TrainerParams
 from srlab.tracking import Run
@@ -50,7 +50,7 @@ def fit(
     """
     network = MemNet(**architecture(params))
     if start is not None:
-        network.load_state_dict(grown(start, network))
+        network.load_state_dict(grown_memnet(start, network))
 
     guide = None
     if teacher is not None and params.teacher is not None:

@@ -8,6 +8,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from srlab.losses import content
+from srlab.models.growth import grown_srresnet
 from srlab.models.srresnet import SRResNet
 from srlab.params import PatchParams, SRResNetParams, TrainerParams
 from srlab.tracking import Run
@@ -43,12 +44,14 @@ def fit(
 ) -> SRResNet:
     """Train an SRResNet on packed patches, from the weights `start` or random ones.
 
+    `start` may be of an SRResNet with fewer residual blocks, see `srlab.models.growth`.
+
     With a teacher it learns from that network as well, as `params.teacher` says. See
     `srlab.training.supervised.fit_supervised`.
     """
     network = SRResNet(**architecture(params))
     if start is not None:
-        network.load_state_dict(start)
+        network.load_state_dict(grown_srresnet(start, network))
 
     guide = None
     if teacher is not None and params.teacher is not None:

@@ -255,12 +255,6 @@ def test_outside_of_a_clone_a_backbone_is_fetched(outside: Path, monkeypatch) ->
     assert not any(outside.iterdir())
 
 
-def test_the_installed_catalogs_are_the_projects() -> None:
-    shipped = importlib.resources.files("srlab.scoring") / "shipped"
-    for name in ("datasets.yaml", "backbones.yaml"):
-        assert (shipped / name).read_bytes() == (ROOT / "data" / name).read_bytes()
-
-
 def test_metrics_without_a_backbone_are_said_to_be_missing(outside: Path, capsys) -> None:
     assert not backbone.perceptual_metrics().available
     assert "ALEX and LPIPS are not computed" in capsys.readouterr().err

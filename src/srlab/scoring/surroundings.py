@@ -36,4 +36,10 @@ def surroundings() -> Surroundings:
     if (root / CATALOG).is_file():
         return Surroundings((root / CATALOG).parent, by_hand_folder(), root / ".srlab")
     cache = Path(pooch.os_cache("srlab"))
-    return Surroundings(Path(__file__).parent / "shipped", cache / "mirror", cache)
+    return Surroundings(_installed_catalogs(), cache / "mirror", cache)
+
+
+def _installed_catalogs() -> Path:
+    """A wheel has the catalogs beside this module; an editable installation is its checkout."""
+    installed = Path(__file__).parent / "catalogs"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / CATALOG.parent

@@ -51,7 +51,7 @@ def png_files(patches: Path, target: Path, count: int) -> Path:
 def enlarged_luma(pixels: np.ndarray, scale: int) -> tuple[Tensor, Tensor]:
     """(what MemNet sees of an image, the truth): (1, 1, H, W)."""
     hr = crop_to_multiple(quantize(luma(to_tensor(pixels))), scale)
-    return degrade(hr, scale=scale, kernel="bicubic", enlarged=True).clamp(0, 1), hr
+    return degrade(hr, scale=scale, degradation="bicubic", enlarged=True).clamp(0, 1), hr
 
 
 def large_photo(height: int, width: int) -> np.ndarray:

@@ -78,7 +78,7 @@ def test_protocols_crop_to_a_multiple_and_score_what_they_say(name: str, scale: 
     assert lr.shape[-2:] == (50 // scale, 61 // scale)
     assert hr.shape[-2:] == (50 // scale * scale, 61 // scale * scale)
     on_rgb = name in ("paper", "paper_antialiased")
-    on_luma = name != "y_rgb8" and not on_rgb
+    on_luma = not name.startswith("y_rgb8") and not on_rgb
     assert lr.shape[1] == (1 if on_luma else 3)
     # Kernels that pick pixels, such as nearest, leave 8-bit values as they are.
     if not on_luma or name == "y":

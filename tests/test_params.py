@@ -84,6 +84,9 @@ BAD = [  # key, value, what the message must say
     ("patches.memnet.scales", [2, 2], ["scales names a value twice"]),
     ("patches.memnet.channels", "rgb", ["patches.memnet", "channels: luma"]),
     ("patches.memnet.degradations", ["bicubik"], ["did you mean 'bicubic'?"]),
+    ("patches.srgan.jpeg_quality", [0, 90], ["patches.srgan.jpeg_quality.0", "equal to 1"]),
+    ("patches.srgan.jpeg_quality", [90, 30], ["patches.srgan", "put the lower one first"]),
+    ("patches.srgan.jpeg_quality", [90], ["patches.srgan.jpeg_quality", "at least 2"]),
     ("data.test", ["sample_train"], ["data", "sample_train", "in train and in test"]),
     ("data.train", [], ["data.train", "at least 1"]),
     ("data.train", ["../etc"], ["data.train.0", "pattern"]),
@@ -171,6 +174,13 @@ def test_good_values_survive_a_round_trip(features: int, rate: float, kernels: l
     params = parse_params(tree, source="test")
     again = parse_params(json.loads(params.model_dump_json()), source="test")
     assert again == params
+
+
+def test_patches_that_are_degraded_alone_are_not_saved_as_jpeg(tree: dict) -> None:
+    put(tree, "patches.srgan.degrade", "patch")
+    put(tree, "patches.srgan.degradations", ["bicubic", "bicubic_jpeg"])
+    with pytest.raises(SrlabError, match=r"patches\.srgan.*saves whole images, so set degrade"):
+        parse_params(tree, source="params.yaml")
 
 
 def test_a_layer_that_the_backbone_lacks_is_refused(tree: dict) -> None:

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from srlab.data.color import quantize
 from srlab.data.images import list_images, read_pixels, read_size, write_png
-from srlab.data.patches import cut, degrade, grid, patch_pairs, prepare, validation_images
+from srlab.data.jpeg import Jpeg
+from srlab.data.patches import (
+    cut,
+    degrade,
+    drawn_jpeg,
+    grid,
+    patch_pairs,
+    prepare,
+    validation_images,
+)
 from srlab.data.raw import select_datasets
 from srlab.data.resample import resample
 from srlab.errors import SrlabError
@@ -42,9 +51,9 @@ def test_the_grid_covers_what_it_says(height: int, width: int, size: int, stride
 def test_a_pair_is_the_same_crop_of_the_degraded_whole_image(params: PatchParams) -> None:
     image = prepare(params, make_photo(70, 90))
     corners = list(grid(70, 90, size=31, stride=21))
-    pairs = patch_pairs(params, image, corners)
+    pairs = patch_pairs(params, image, corners, "name")
     for scale in params.scales:
-        whole = degrade(image, scale=scale, kernel="bicubic", enlarged=True)
+        whole = degrade(image, scale=scale, degradation="bicubic", enlarged=True)
         assert whole.shape == image.shape
         for patch, (y, x) in zip(pairs[f"x{scale}_bicubic"], corners, strict=True):
             assert torch.equal(patch, whole[0, :, y : y + 31, x : x + 31])
@@ -62,25 +71,80 @@ def test_low_resolution_patches_are_cut_in_step(params: PatchParams) -> None:
     )
     image = prepare(params, make_photo(70, 90)[..., 0])
     corners = list(grid(70, 90, size=24, stride=12))
-    pairs = patch_pairs(params, image, corners)
+    pairs = patch_pairs(params, image, corners, "name")
     assert pairs["hr"].shape == (len(corners), 3, 24, 24)
     for scale in (2, 4):
-        whole = degrade(image, scale=scale, kernel="bicubic", enlarged=False)
+        whole = degrade(image, scale=scale, degradation="bicubic", enlarged=False)
         side = 24 // scale
         for patch, (y, x) in zip(pairs[f"x{scale}_bicubic"], corners, strict=True):
             y, x = y // scale, x // scale
             assert torch.equal(patch, whole[0, :, y : y + side, x : x + side])
 
 
+@pytest.mark.parametrize("enlarged", [False, True])
+def test_what_is_saved_as_jpeg_is_cut_from_a_whole_image(
+    params: PatchParams, enlarged: bool
+) -> None:
+    channels = "luma" if enlarged else "rgb"
+    params = params.model_copy(
+        update={
+            "channels": channels,
+            "enlarged": enlarged,
+            "patch_size": 24,
+            "stride": 12,
+            "scales": [2],
+            "degradations": ["bicubic", "bicubic_jpeg"],
+            "jpeg_quality": [20, 30],
+        }
+    )
+    image = prepare(params, make_photo(70, 90))
+    pairs = patch_pairs(params, image, [(12, 24)], "one")
+    jpeg = drawn_jpeg(params, "one x2")
+    assert 20 <= jpeg.quality <= 30
+    lr = jpeg.saved(resample(image, scale=1 / 2))
+    whole = resample(lr, scale=2) if enlarged else lr
+    y, x, side = (12, 24, 24) if enlarged else (6, 12, 12)
+    assert torch.equal(pairs["x2_bicubic_jpeg"][0], whole[0, :, y : y + side, x : x + side])
+    assert not torch.equal(pairs["x2_bicubic_jpeg"], pairs["x2_bicubic"])
+    other = patch_pairs(params, image, [(12, 24)], "another")
+    assert torch.equal(other["x2_bicubic"], pairs["x2_bicubic"])
+    assert not torch.equal(other["x2_bicubic_jpeg"], pairs["x2_bicubic_jpeg"])
+
+
+def test_every_copy_of_an_image_is_saved_in_another_way(
+    params: PatchParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = []
+
+    def noted(params: PatchParams, name: str) -> Jpeg:
+        names.append(name)
+        return drawn_jpeg(params, name)
+
+    monkeypatch.setattr("srlab.data.patches.drawn_jpeg", noted)
+    params = params.model_copy(
+        update={
+            "degradations": ["bicubic_jpeg"],
+            "scales": [2, 4],
+            "augment_scales": [0.75, 0.5],
+            "validation_images": 0,
+        }
+    )
+    (tmp_path / "raw").mkdir()
+    for name in ("a", "b"):
+        write_png(tmp_path / "raw" / f"{name}.png", make_photo(70, 90))
+    cut(params, [tmp_path / "raw"], tmp_path / "patches")
+    assert len(names) == len(set(names)) == 2 * 2 * 3
+
+
 def test_a_patch_degraded_alone_does_not_know_its_surroundings(params: PatchParams) -> None:
     alone = params.model_copy(update={"degrade": "patch"})
     image = prepare(params, make_photo(70, 90))
     corners = list(grid(70, 90, size=31, stride=21))
-    pairs = patch_pairs(alone, image, corners)
-    first = degrade(image[..., :31, :31], scale=2, kernel="bicubic", enlarged=True)
+    pairs = patch_pairs(alone, image, corners, "name")
+    first = degrade(image[..., :31, :31], scale=2, degradation="bicubic", enlarged=True)
     assert torch.allclose(pairs["x2_bicubic"][:1], first)
     assert not torch.allclose(
-        pairs["x2_bicubic"], patch_pairs(params, image, corners)["x2_bicubic"]
+        pairs["x2_bicubic"], patch_pairs(params, image, corners, "name")["x2_bicubic"]
     )
 
 
@@ -107,7 +171,7 @@ def test_what_is_packed_is_what_was_cut(params, photos: Path, tmp_path: Path) ->
             if not seen[y : y + 31, x : x + 31].any()
         ]
         if corners:
-            expected.append(patch_pairs(params, image, corners)["hr"])
+            expected.append(patch_pairs(params, image, corners, "name")["hr"])
     packed = np.load(output / "hr.npy")
     assert packed.dtype == np.uint8
     assert len(packed) == index["patches"] < index["datasets"]["made"]["patches_of_whole_images"]
@@ -131,7 +195,7 @@ def test_shrunk_copies_are_cut_too(params, tmp_path: Path) -> None:
     copies = [whole, *(quantize(resample(whole, scale=factor)) for factor in (0.9, 0.6))]
     assert [copy.shape[-2:] for copy in copies] == [(80, 101), (72, 91), (48, 61)]
     expected = [
-        patch_pairs(params, copy, list(grid(*copy.shape[-2:], size=31, stride=21)))["hr"]
+        patch_pairs(params, copy, list(grid(*copy.shape[-2:], size=31, stride=21)), "name")["hr"]
         for copy in copies
     ]
     assert [len(patches) for patches in expected] == [12, 6, 2]

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from srlab.backbone_layers import BackboneOrNone, layer_names
 from srlab.complaints import complaints, nearest
-from srlab.data.kernels import Kernel
+from srlab.data.kernels import Degradation
 from srlab.errors import SrlabError
 from srlab.strict_yaml import StrictModel, read_yaml
 
@@ -42,6 +42,8 @@ ProtocolName = Literal[
     "y_lanczos",
     "y_nearest",
     "y_bicubic_aliased",
+    "y_rgb8_jpeg75",
+    "y_rgb8_jpeg40",
 ]
 
 
@@ -127,8 +129,12 @@ class PatchParams(Section):
     scales: list[Scale] = Field(min_length=1)
     """Factors that patches are degraded by; one is drawn at random for each patch and step."""
 
-    degradations: list[Kernel] = Field(min_length=1)
-    """Kernels that the low-resolution image is made with; drawn at random like the factor."""
+    degradations: list[Degradation] = Field(min_length=1)
+    """What makes the low-resolution image, drawn at random like the factor: a kernel, or
+    bicubic_jpeg, which is bicubic and then saved as JPEG. Validation sees the first."""
+
+    jpeg_quality: list[Annotated[int, Field(ge=1, le=100)]] = Field(min_length=2, max_length=2)
+    """Lowest and highest quality that bicubic_jpeg saves with; drawn at random for each image."""
 
     degrade: Literal["whole_image", "patch"]
     """Degrade the image and cut in step, or degrade each patch alone (Lal & Javid)."""
@@ -143,11 +149,18 @@ class PatchParams(Section):
     """Side of the middle, at most; patches that reach into it are left out."""
 
     @model_validator(mode="after")
-    def _aligned(self) -> "PatchParams":
+    def _fits(self) -> "PatchParams":
         for name in ("augment_scales", "scales", "degradations"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} names a value twice: {values}")
+        lowest, highest = self.jpeg_quality
+        if lowest > highest:
+            raise ValueError(f"jpeg_quality {self.jpeg_quality}: put the lower one first")
+        if "bicubic_jpeg" in self.degradations and self.degrade == "patch":
+            raise ValueError(
+                "degradations: bicubic_jpeg saves whole images, so set degrade: whole_image"
+            )
         if self.enlarged:
             return self
         for scale in self.scales:

@@ -1,10 +1,10 @@
 """Training patches: cut from images in a grid, degraded, and packed into memory maps.
 
 A folder of packed patches holds
-    index.json              what is in it, with the SHA-256 of every tensor
-    hr.npy                  (N, C, P, P) uint8, the patches
-    x{scale}_{kernel}.npy   (N, C, p, p) uint8, what the network sees of them
-    validation/*.png        the middles of some images, which no patch touches
+    index.json                   what is in it, with the SHA-256 of every tensor
+    hr.npy                       (N, C, P, P) uint8, the patches
+    x{scale}_{degradation}.npy   (N, C, p, p) uint8, what the network sees of them
+    validation/*.png             the middles of some images, which no patch touches
 
 Thousands of small files would cost DVC sixteen times the time of one large one. Images pass
 through one at a time: memory does not grow with their number.
@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +25,8 @@ from torch import Tensor
 
 from srlab.data.color import luma, quantize
 from srlab.data.images import list_images, read_pixels, read_size, write_png
-from srlab.data.kernels import Kernel
+from srlab.data.jpeg import Jpeg, drawn
+from srlab.data.kernels import Degradation
 from srlab.data.resample import resample, resampled_size
 from srlab.data.tensors import to_pixels, to_tensor
 from srlab.errors import SrlabError
@@ -107,25 +109,45 @@ def validation_images(paths: list[Path], count: int) -> list[Path]:
     return [paths[int((index + 0.5) * len(paths) / count)] for index in range(count)]
 
 
-def degrade(hr: Tensor, *, scale: int, kernel: Kernel, enlarged: bool) -> Tensor:
+def degrade(
+    hr: Tensor, *, scale: int, degradation: Degradation, enlarged: bool, jpeg: Jpeg | None = None
+) -> Tensor:
     """What a network sees of an image: shrunk by the scale and, for MemNet, enlarged again.
 
     (N, C, H, W) -> (N, C, ceil(H / scale), ceil(W / scale)), or (N, C, H, W) if enlarged, which is
-    always done with MATLAB's bicubic. Not rounded, as in the protocol `y`.
+    always done with MATLAB's bicubic. Not rounded, as in the protocol `y`, but for a JPEG.
+
+    Args:
+        hr: of one image, N = 1, where it is saved as JPEG.
+        scale: to shrink by.
+        degradation: how to shrink.
+        enlarged: whether to enlarge again.
+        jpeg: how `bicubic_jpeg` saves.
     """
-    lr = resample(hr, scale=1 / scale, kernel=kernel)
+    if degradation == "bicubic_jpeg":
+        assert jpeg is not None
+        lr = jpeg.saved(resample(hr, scale=1 / scale))
+    else:
+        lr = resample(hr, scale=1 / scale, kernel=degradation)
     return resample(lr, scale=scale, size=(hr.shape[-2], hr.shape[-1])) if enlarged else lr
 
 
-def tensor_name(scale: int, kernel: Kernel) -> str:
+def drawn_jpeg(params: PatchParams, name: str) -> Jpeg:
+    """How an image of that name is saved: always the same, and each image in another way."""
+    return drawn(name, *params.jpeg_quality)
+
+
+def tensor_name(scale: int, degradation: Degradation) -> str:
     """The name of the packed tensor that holds one degradation."""
-    return f"x{scale}_{kernel}"
+    return f"x{scale}_{degradation}"
 
 
 def patch_pairs(
-    params: PatchParams, hr: Tensor, corners: list[tuple[int, int]]
+    params: PatchParams, hr: Tensor, corners: list[tuple[int, int]], name: str
 ) -> dict[str, Tensor]:
     """Patches of one image (1, C, H, W) at some corners, and each degradation, by tensor name.
+
+    `name` is the image's, for `drawn_jpeg`.
 
     With `degrade: whole_image` the image is degraded whole and cut in step, so that a patch's
     border knows its surroundings, as a network does that is applied to whole images. With
@@ -134,15 +156,23 @@ def patch_pairs(
     patches = _crop(hr, corners, params.patch_size)
     pairs = {"hr": patches}
     for scale in params.scales:
-        for kernel in params.degradations:
+        jpeg = drawn_jpeg(params, f"{name} x{scale}")
+        for degradation in params.degradations:
+            shrink = partial(
+                degrade,
+                scale=scale,
+                degradation=degradation,
+                enlarged=params.enlarged,
+                jpeg=jpeg,
+            )
             if params.degrade == "patch":
-                seen = degrade(patches, scale=scale, kernel=kernel, enlarged=params.enlarged)
+                seen = shrink(patches)
             else:
-                whole = degrade(hr, scale=scale, kernel=kernel, enlarged=params.enlarged)
+                whole = shrink(hr)
                 step = 1 if params.enlarged else scale
                 lr_corners = [(y // step, x // step) for y, x in corners]
                 seen = _crop(whole, lr_corners, params.patch_size // step)
-            pairs[tensor_name(scale, kernel)] = seen
+            pairs[tensor_name(scale, degradation)] = seen
     return pairs
 
 
@@ -165,6 +195,11 @@ class _Job:
     path: Path
     factor: float
     corners: list[tuple[int, int]]
+
+    @property
+    def name(self) -> str:
+        """Of the copy, different for each."""
+        return f"{self.path.stem} {self.factor:g}"
 
     def image(self, params: PatchParams) -> Tensor:
         """Float32 (1, C, H, W), of 8-bit values as a file would hold."""
@@ -220,7 +255,8 @@ def _pack(params: PatchParams, jobs: list[_Job], total: int, output: Path) -> di
     writers: dict[str, _TensorWriter] = {}
     try:
         for job in jobs:
-            for name, patches in patch_pairs(params, job.image(params), job.corners).items():
+            pairs = patch_pairs(params, job.image(params), job.corners, job.name)
+            for name, patches in pairs.items():
                 if name not in writers:
                     shape = (total, *patches.shape[1:])
                     writers[name] = _TensorWriter((output / f"{name}.npy").open("wb"), shape)

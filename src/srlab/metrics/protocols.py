@@ -4,11 +4,12 @@ All crop the high-resolution image to a multiple of the scale first, score each 
 over images.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from srlab.data.color import luma, quantize
+from srlab.data.jpeg import Jpeg
 from srlab.data.kernels import Kernel
 from srlab.data.resample import resample
 from srlab.data.tensors import crop_to_multiple
@@ -31,6 +32,8 @@ class Protocol:
     """Compare luma instead of RGB."""
     shave: bool
     """Leave out a border of `scale` pixels."""
+    jpeg: Jpeg | None = None
+    """Save the low-resolution image as JPEG."""
 
     def pair(self, image: Tensor, scale: int) -> tuple[Tensor, Tensor]:
         """A benchmark image (1, C, H, W) -> (lr, hr) for this protocol, float64."""
@@ -38,6 +41,8 @@ class Protocol:
         if self.luma_first:
             hr = quantize(luma(hr))
         lr = resample(hr, scale=1 / scale, kernel=self.degradation)
+        if self.jpeg is not None:
+            return self.jpeg.saved(lr), hr
         return (quantize(lr) if self.round_lr else lr), hr
 
     def comparable(self, image: Tensor, scale: int) -> Tensor:
@@ -59,11 +64,18 @@ def _luma_made_by(degradation: Kernel) -> Protocol:
     )
 
 
+def _saved_as_jpeg(quality: int) -> Protocol:
+    """`y_rgb8` of JPEG files."""
+    return replace(_Y_RGB8, jpeg=Jpeg(quality))
+
+
+_Y_RGB8 = Protocol(
+    "bicubic", "bicubic", luma_first=False, round_lr=True, score_luma=True, shave=True
+)
+
 PROTOCOLS: dict[ProtocolName, Protocol] = {
     "y": _luma_made_by("bicubic"),
-    "y_rgb8": Protocol(
-        "bicubic", "bicubic", luma_first=False, round_lr=True, score_luma=True, shave=True
-    ),
+    "y_rgb8": _Y_RGB8,
     "paper": Protocol(
         "bicubic_aliased",
         "bicubic_aliased",
@@ -80,9 +92,14 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
     "y_lanczos": _luma_made_by("lanczos"),
     "y_nearest": _luma_made_by("nearest"),
     "y_bicubic_aliased": _luma_made_by("bicubic_aliased"),
+    "y_rgb8_jpeg75": _saved_as_jpeg(75),
+    "y_rgb8_jpeg40": _saved_as_jpeg(40),
 }
 """`y` as SRCNN, VDSR, MemNet; `y_rgb8` as SRResNet, EDSR; `paper` as the interpolations in Lal &
 Javid's Table 1; `paper_antialiased` as the numbers of MemNet there let one guess.
+
+`y_rgb8_jpeg75` and `y_rgb8_jpeg40` are `y_rgb8` of files as people have them, with colour at half
+of the resolution.
 
 The others are for the question of their section 7.2.3, what a network does with images that were
 shrunk in another way than those it learnt from. The bicubic baseline enlarges with MATLAB's bicubic

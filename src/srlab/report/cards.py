@@ -30,8 +30,8 @@ _LIMITS = (
     " other letters.",
     "It knows the shrinking it was trained on ({degradations}). Unknown blur, noise and another way"
     " of shrinking cost several dB.",
-    "JPEG's blocks are taken for detail and sharpened.",
 )
+_NO_JPEG = "JPEG's blocks are taken for detail and sharpened."
 _INVENTS = (
     "It invents texture. Do not use it where the truth matters: faces, text, measurements,"
     " evidence."
@@ -53,7 +53,7 @@ class Model:
     patches: int | None
     """How many patches were cut from them; None if unknown."""
     degradations: Sequence[str]
-    """Kernels that the low-resolution patches were made with."""
+    """What the low-resolution patches were made with."""
     augment_scales: Sequence[float]
     """Factors that copies of the images were shrunk by, for more patches."""
     start: str | None
@@ -78,6 +78,8 @@ def card_markdown(model: Model, scores: Sequence[str]) -> str:
     copies = ", ".join(f"{factor:g}" for factor in model.augment_scales)
     shrunk = f" of the images and of copies at {copies} of their size" if copies else ""
     limits = [limit.format(degradations=", ".join(model.degradations)) for limit in _LIMITS]
+    if "bicubic_jpeg" not in model.degradations:
+        limits.append(_NO_JPEG)
     if model.method == "srgan":
         limits.insert(0, _INVENTS)
     parts = [

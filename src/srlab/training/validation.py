@@ -9,7 +9,7 @@ from torch import Tensor
 
 from srlab.data.color import luma
 from srlab.data.images import read_pixels
-from srlab.data.patches import degrade
+from srlab.data.patches import degrade, drawn_jpeg
 from srlab.data.tensors import crop_to_multiple, to_tensor
 from srlab.metrics.psnr import psnr
 from srlab.params import PatchParams
@@ -33,8 +33,13 @@ def load_validation(params: PatchParams, folder: Path) -> list[ValidationPair]:
         image = to_tensor(read_pixels(path))
         for scale in params.scales:
             hr = crop_to_multiple(image, scale)
-            kernel = params.degradations[0]
-            seen = degrade(hr, scale=scale, kernel=kernel, enlarged=params.enlarged)
+            seen = degrade(
+                hr,
+                scale=scale,
+                degradation=params.degradations[0],
+                enlarged=params.enlarged,
+                jpeg=drawn_jpeg(params, f"{path.stem} x{scale}"),
+            )
             pairs.append(ValidationPair(path.stem, scale, seen, hr))
     return pairs
 

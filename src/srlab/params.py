@@ -42,6 +42,7 @@ ProtocolName = Literal[
     "y_lanczos",
     "y_nearest",
     "y_bicubic_aliased",
+    "y_rgb8_jpeg90",
     "y_rgb8_jpeg75",
     "y_rgb8_jpeg40",
 ]

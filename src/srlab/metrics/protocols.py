@@ -92,14 +92,15 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
     "y_lanczos": _luma_made_by("lanczos"),
     "y_nearest": _luma_made_by("nearest"),
     "y_bicubic_aliased": _luma_made_by("bicubic_aliased"),
+    "y_rgb8_jpeg90": _saved_as_jpeg(90),
     "y_rgb8_jpeg75": _saved_as_jpeg(75),
     "y_rgb8_jpeg40": _saved_as_jpeg(40),
 }
 """`y` as SRCNN, VDSR, MemNet; `y_rgb8` as SRResNet, EDSR; `paper` as the interpolations in Lal &
 Javid's Table 1; `paper_antialiased` as the numbers of MemNet there let one guess.
 
-`y_rgb8_jpeg75` and `y_rgb8_jpeg40` are `y_rgb8` of files as people have them, with colour at half
-of the resolution.
+`y_rgb8_jpeg90` and its like are `y_rgb8` of files as people have them, with colour at half of the
+resolution.
 
 The others are for the question of their section 7.2.3, what a network does with images that were
 shrunk in another way than those it learnt from. The bicubic baseline enlarges with MATLAB's bicubic

@@ -8,6 +8,7 @@ _TITLES: dict[ProtocolName, str] = {
     "y": "MATLAB bicubic on 8-bit luma, scored on luma (as SRCNN, VDSR, MemNet)",
     "paper": "bicubic without antialiasing, PSNR and SSIM on RGB (as Lal & Javid)",
     "paper_antialiased": "MATLAB bicubic on 8-bit RGB, PSNR and SSIM on RGB",
+    "y_rgb8_jpeg90": "as `y_rgb8`, of JPEG files of quality 90",
     "y_rgb8_jpeg75": "as `y_rgb8`, of JPEG files of quality 75",
     "y_rgb8_jpeg40": "as `y_rgb8`, of JPEG files of quality 40",
 }

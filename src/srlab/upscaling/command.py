@@ -10,6 +10,7 @@ from srlab.errors import SrlabError
 from srlab.heap import keep_freed_memory
 from srlab.machine import computes_bf16
 from srlab.upscaling.formats import format_named
+from srlab.upscaling.jpeg_advice import jpeg_advice
 from srlab.upscaling.plan import Request, make_plan
 from srlab.upscaling.report import Report
 from srlab.upscaling.sizes import Sizing
@@ -87,6 +88,8 @@ def upscale(
     may_be_emulated = loaded.card is not None and kind != "mps"
     if precision == "bf16" and may_be_emulated and not computes_bf16(kind):
         report.warn("--precision bf16 is emulated here and takes longer than float32; leave it out")
+    if (advice := jpeg_advice(jobs, loaded.name)) is not None:
+        report.warn(advice)
     options = Options(ensemble, consistent, tile_size)
     before = signal.signal(signal.SIGTERM, _terminated)
     try:

@@ -82,6 +82,8 @@ class Header:
     """More than one if it is animated."""
     lossless: bool = True
     """Whether its compression loses nothing."""
+    jpeg_quality: int | None = None
+    """See `srlab.upscaling.jpeg_quality`."""
 
 
 def format_named(name: str) -> Format:

@@ -11,6 +11,7 @@ from srlab.errors import SrlabError
 from srlab.upscaling import exif, sixteen_bits, tiff_pages
 from srlab.upscaling.decoders import complaints, pixel_limit, too_large
 from srlab.upscaling.formats import FORMATS, PILLOW_NAMES, Header
+from srlab.upscaling.jpeg_quality import jpeg_quality
 from srlab.upscaling.metadata import read_exif, read_metadata, tiff_metadata
 from srlab.upscaling.orientation import turned, upright
 from srlab.upscaling.picture import Frame, Metadata, Picture
@@ -171,7 +172,7 @@ def _header(image: ImageFile.ImageFile, file: BinaryIO) -> Header:
         bits = 16 if ";16" in raw else 8
         channels = 2 if raw.startswith("LA;16") else channels
     lossless = form.quality is None or (form.name == "webp" and _is_lossless_webp(file))
-    return Header(form, size, channels, bits, frames, lossless)
+    return Header(form, size, channels, bits, frames, lossless, jpeg_quality(image))
 
 
 def _tiff_header(file: BinaryIO, megapixels: float) -> tuple[Header, tiff_pages.TiffLayout]:

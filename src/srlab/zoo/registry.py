@@ -65,6 +65,8 @@ class Registry(StrictModel):
 
     default: ModelName | None
     """What is used where no model is named."""
+    for_jpeg: ModelName | None = None
+    """What is advised where pictures were saved as JPEG."""
     models: list[Entry]
     """In the order in which they are listed."""
 
@@ -75,7 +77,8 @@ class Registry(StrictModel):
             raise ValueError(f"models: {', '.join(twice)} stands there twice; remove one")
         if taken := sorted({*names} & {*BASELINES}):
             raise ValueError(f"models: {', '.join(taken)} is a baseline's name; choose another")
-        for role, name in [("default", self.default), *(("start", e.start) for e in self.models)]:
+        roles = [("default", self.default), ("for_jpeg", self.for_jpeg)]
+        for role, name in [*roles, *(("start", entry.start) for entry in self.models)]:
             if name is not None and name not in names:
                 raise ValueError(f"{role}: {name} is none of the models")
         return self

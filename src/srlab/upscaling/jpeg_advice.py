@@ -1,0 +1,40 @@
+"""What to say of pictures that were saved as JPEG, to a model that does not know such pictures."""
+
+from collections.abc import Sequence
+
+from srlab.upscaling.plan import Job
+from srlab.zoo.registry import load_registry
+
+VISIBLE_BELOW = 90
+"""Quality from which on a file's squares are too faint for the advice."""
+
+
+def jpeg_advice(jobs: Sequence[Job], model: str) -> str | None:
+    """A line about those pictures of a plan whose squares would be enlarged; None without any.
+
+    Args:
+        jobs: the plan.
+        model: that is to enlarge them, as `--model` has it.
+    """
+    registry = load_registry()
+    entry = registry.entry(model)
+    if entry is None or registry.for_jpeg in (None, entry.name, entry.start):
+        return None
+    found = [
+        (job.header.jpeg_quality, job.source.name)
+        for job in jobs
+        if job.problem is None
+        and job.header is not None
+        and job.header.jpeg_quality is not None
+        and job.header.jpeg_quality < VISIBLE_BELOW
+    ]
+    if not found:
+        return None
+    lowest, name = min(found)
+    highest = max(found)[0]
+    qualities = f"quality {lowest}" if lowest == highest else f"qualities {lowest} to {highest}"
+    which = f"{name} is a JPEG file" if len(found) == 1 else f"{len(found)} pictures are JPEG files"
+    return (
+        f"{which} of {qualities}, whose squares and fringes are enlarged, too; "
+        f"--model {registry.for_jpeg} takes them out"
+    )

@@ -6,7 +6,7 @@ from conftest import make_photo
 from PIL import Image
 
 from srlab.upscaling import jpeg_advice as module
-from srlab.upscaling.jpeg_advice import VISIBLE_BELOW, jpeg_advice
+from srlab.upscaling.jpeg_advice import VISIBLE_UP_TO, jpeg_advice
 from srlab.upscaling.plan import Job, Request, make_plan
 from srlab.upscaling.reading import read_header
 from srlab.zoo.registry import Registry, load_registry
@@ -46,7 +46,7 @@ def test_advice_names_the_file_or_how_many(tmp_path: Path, registry: Registry) -
     folder = tmp_path / "photos"
     folder.mkdir()
     image = Image.fromarray(PHOTO)
-    image.save(folder / "good.jpg", quality=VISIBLE_BELOW)
+    image.save(folder / "good.jpg", quality=VISIBLE_UP_TO + 1)
     image.save(folder / "lossless.png")
     (folder / "broken.jpg").write_bytes(b"\xff\xd8 no more")
     assert jpeg_advice(plan(folder), "memnet") is None
@@ -56,10 +56,10 @@ def test_advice_names_the_file_or_how_many(tmp_path: Path, registry: Registry) -
         f"{folder / 'poor.jpg'} is a JPEG file of quality 40, whose squares and fringes are "
         "enlarged, too; --model srresnet takes them out"
     )
-    image.save(folder / "fair.jpg", quality=VISIBLE_BELOW - 1)
+    image.save(folder / "fair.jpg", quality=VISIBLE_UP_TO)
     said = jpeg_advice(plan(folder), "memnet")
     assert said is not None
-    assert said.startswith("2 pictures are JPEG files of qualities 40 to 89, whose squares")
+    assert said.startswith("2 pictures are JPEG files of qualities 40 to 90, whose squares")
 
 
 @pytest.mark.parametrize("model", ["srresnet", "srgan", "bicubic", "mine.safetensors"])

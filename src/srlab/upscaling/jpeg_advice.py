@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from srlab.upscaling.plan import Job
 from srlab.zoo.registry import load_registry
 
-VISIBLE_BELOW = 90
-"""Quality from which on a file's squares are too faint for the advice."""
+VISIBLE_UP_TO = 90
+"""The best quality of files whose squares are worth the advice."""
 
 
 def jpeg_advice(jobs: Sequence[Job], model: str) -> str | None:
@@ -26,7 +26,7 @@ def jpeg_advice(jobs: Sequence[Job], model: str) -> str | None:
         if job.problem is None
         and job.header is not None
         and job.header.jpeg_quality is not None
-        and job.header.jpeg_quality < VISIBLE_BELOW
+        and job.header.jpeg_quality <= VISIBLE_UP_TO
     ]
     if not found:
         return None

@@ -228,6 +228,8 @@ def numbers(text: str) -> list[float]:
         ("SRResNet_distilled= x4, PSNR under `y_rgb8`", (True, False)),
         ("SRResNet_distilled+ x4, PSNR under `y_rgb8`", (True, False)),
         ("SRResNet_grown x4, PSNR under `y_rgb8`", (True, False)),
+        ("SRResNet_grown= x4, PSNR under `y_rgb8`", (True, False)),
+        ("SRResNet_grown+ x4, PSNR under `y_rgb8`", (True, False)),
         ("SRGAN x4, LPIPS under `y_rgb8`", (True, False)),
         ("SRGAN x4, PSNR under `y_rgb8`", (True, True)),
         ("SRGAN_sharpened x4, LPIPS under `y_rgb8`", (True, True)),

@@ -297,6 +297,8 @@ def test_what_the_network_for_jpeg_took_and_gave_is_in_its_card_and_scores() -> 
     card = (RELEASED_MODELS / "cards" / "srresnet_jpeg.md").read_text()
     wall_time = card.partition("- wall time: ")[2].splitlines()[0]
     assert f"{curve[-1][0]} steps of {profile.srresnet.batch} patches, {wall_time} on two" in text
+    minutes = wall_time.partition(" min")[0]
+    assert f"45 minutes, and `srresnet_jpeg` for {minutes} " in " ".join(README.split())
     first, top = curve[0][1], max(psnr for _, psnr in curve)
     assert f"on such pictures, rose from {first:.2f} to {top:.2f} dB. PSNR" in text
 
@@ -549,6 +551,10 @@ def test_what_the_grown_network_reaches_and_misses_is_in_its_scores() -> None:
     assert profile.srresnet.teacher.model == "srresnet_distilled"
     entry = released("srresnet_grown")
     assert f"{entry.parameters / released('srresnet_distilled').parameters:.2f}" == "1.31"
+    assert "`srresnet_grown`, a larger one, for an hour and a half" in " ".join(README.split())
+    card = (RELEASED_MODELS / "cards" / "srresnet_grown.md").read_text()
+    minutes = card.partition("- wall time: 1 h ")[2].partition(" min")[0]
+    assert 25 <= int(minutes) <= 35
 
 
 def test_what_the_study_of_teaching_tells_is_its_result() -> None:

@@ -17,6 +17,12 @@ def learned(**sizes: int) -> MemNet:
     return network
 
 
+def assert_same(small: nn.Module, large: nn.Module, images: torch.Tensor) -> None:
+    expected = small(images)
+    tolerance = 1e-5 * float(expected.detach().abs().max())
+    assert torch.allclose(large(images), expected, atol=tolerance)
+
+
 def unmoved(network: nn.Module, seen: torch.Size, rate: float) -> list[str]:
     """Parameters that some steps on noise of that size leave as they are."""
     optimizer = torch.optim.SGD(network.parameters(), lr=rate)
@@ -45,10 +51,7 @@ def test_the_larger_network_computes_the_same(sizes: dict[str, int], training: b
     small = learned(residual_units=2, gate_kernel=1).train(training)
     large = MemNet(memory_blocks=2, features=4, **sizes)
     large.load_state_dict(grown_memnet(small.state_dict(), large))
-    images = torch.rand(2, 1, 9, 12)
-    expected = small(images)
-    tolerance = 1e-5 * float(expected.detach().abs().max())
-    assert torch.allclose(large.train(training)(images), expected, atol=tolerance)
+    assert_same(small, large.train(training), torch.rand(2, 1, 9, 12))
 
 
 def test_what_is_new_learns() -> None:
@@ -73,10 +76,7 @@ def test_the_larger_srresnet_computes_the_same(
             tensor.copy_(torch.rand_like(tensor) + 0.5)
     large = SRResNet(residual_blocks=blocks, **sizes)
     large.load_state_dict(grown_srresnet(small.state_dict(), large))
-    images = torch.rand(2, 3, 9, 12)
-    expected = small(images)
-    tolerance = 1e-5 * float(expected.detach().abs().max())
-    assert torch.allclose(large.train(training)(images), expected, atol=tolerance)
+    assert_same(small, large.train(training), torch.rand(2, 3, 9, 12))
 
 
 def test_what_is_new_in_an_srresnet_learns() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from conftest import make_photo
 from PIL import Image
+from pydantic import ValidationError
 
 from srlab.upscaling import jpeg_advice as module
 from srlab.upscaling.jpeg_advice import VISIBLE_UP_TO, jpeg_advice
@@ -33,6 +34,21 @@ def test_the_quality_of_a_file_is_what_it_was_saved_with(quality: int, kind: str
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, kind, quality=quality)
     assert read_header(file).jpeg_quality == quality
+
+
+def test_a_table_of_another_number_is_read() -> None:
+    file = io.BytesIO()
+    Image.fromarray(PHOTO[..., 0]).save(file, "JPEG", quality=40)
+    data = bytearray(file.getvalue())
+    data[data.index(b"\xff\xdb") + 4] = 1  # the number that the table is given
+    data[data.index(b"\xff\xc0") + 12] = 1  # the number that luma asks for
+    assert read_header(io.BytesIO(bytes(data))).jpeg_quality == 40
+
+
+def test_what_is_advised_is_one_of_the_models() -> None:
+    tree = load_registry().model_dump() | {"for_jpeg": "nobody"}
+    with pytest.raises(ValidationError, match="for_jpeg: nobody is none of the models"):
+        Registry.model_validate(tree)
 
 
 def test_other_files_have_none() -> None:

@@ -15,7 +15,7 @@ def jpeg_quality(image: Image.Image) -> int | None:
     tables = getattr(image, "quantization", None)
     if not isinstance(image, JpegImagePlugin.JpegImageFile) or not tables:
         return None
-    coarseness = sum(tables[0])
+    coarseness = sum(tables[min(tables)])  # luma's, whatever its number
     return min(range(100, 0, -1), key=lambda quality: abs(_coarseness()[quality] - coarseness))
 
 

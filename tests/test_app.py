@@ -30,6 +30,7 @@ from srlab.cli import app
 from srlab.data.images import read_pixels, write_png
 from srlab.errors import SrlabError
 from srlab.upscaling.model import load
+from srlab.zoo.registry import load_registry
 
 needs_gradio = pytest.mark.skipif(
     importlib.util.find_spec("gradio") is None, reason="the extra [app] is not installed"
@@ -365,6 +366,20 @@ def test_strength_changes_the_result(view, tmp_path: Path) -> None:
         run(tab)
         results.append(read_pixels(download(tab, tmp_path)))
     assert not np.array_equal(*results)
+
+
+@needs_gradio
+def test_a_jpeg_is_said_to_have_a_model_of_its_own(view, tmp_path: Path) -> None:
+    photo, released = tmp_path / "photo.jpg", load_registry()
+    Image.fromarray(make_photo(30, 40)).save(photo, quality=40)
+    tab = view()
+    choose(tab, "#model", released.default)
+    drop(tab, photo, "It was saved as JPEG of quality 40")
+    assert f"the model {released.for_jpeg} takes them out" in tab.locator("#said").inner_text()
+    tab.locator("#photo").get_by_label("Clear").click()
+    choose(tab, "#model", released.for_jpeg)
+    drop(tab, photo, "photo.jpg")
+    assert "quality" not in tab.locator("#said").inner_text()
 
 
 @needs_gradio

@@ -13,6 +13,7 @@ from srlab.app.choices import AS_THE_PHOTO, SCALES, Choice, format_choices
 from srlab.app.enlarging import Enlarged, Order, enlarge, look
 from srlab.app.sessions import Session, Sessions, Stopped
 from srlab.errors import SrlabError
+from srlab.upscaling.jpeg_advice import model_for_jpeg
 
 _HEAD = Markup(
     "<h1>Enlarge a photo</h1>\n"
@@ -131,7 +132,11 @@ class Page:
         self._scale.change(self._label, self._scale, self._start, **fast)
         # The file as it is: what is preprocessed was decoded and written anew.
         self._photo.upload(
-            self._drop, [self._photo, self._scale], [*stage, *buttons], preprocess=False, **fast
+            self._drop,
+            [self._photo, self._scale, self._model],
+            [*stage, *buttons],
+            preprocess=False,
+            **fast,
         )
         for event in (self._photo.clear, self._again.click):
             event(self._clear, None, [*stage, *buttons], **fast)
@@ -160,7 +165,9 @@ class Page:
             self._start: gr.update(value=words.start_label(self._session(request).header, scale))
         }
 
-    def _drop(self, upload: dict[str, Any], scale: int, request: gr.Request) -> _Updates:
+    def _drop(
+        self, upload: dict[str, Any], scale: int, title: str, request: gr.Request
+    ) -> _Updates:
         session = self._session(request)
         try:
             photo = self._sessions.take(session, Path(upload["path"]))
@@ -171,7 +178,10 @@ class Page:
             session.clear()
             return self._stage(said=words.problem(str(error)))
         label = words.start_label(session.header, scale)
-        return self._stage(photo=shown, said=words.facts(photo.name, session.header)) | {
+        said = words.facts(photo.name, session.header)
+        if better := model_for_jpeg(session.header, self._choices[title].model):
+            said += words.jpeg_hint(session.header.jpeg_quality, better)
+        return self._stage(photo=shown, said=said) | {
             self._start: gr.update(value=label, interactive=True)
         }
 

@@ -30,6 +30,14 @@ def facts(name: str, header: Header) -> Markup:
     return _line(name, facts)
 
 
+def jpeg_hint(quality: int | None, better: str) -> Markup:
+    """What another model would do for a photo."""
+    return Markup(
+        "<p>It was saved as JPEG of quality {}, whose squares and fringes would be enlarged, too: "
+        "the model <b>{}</b> takes them out.</p>"
+    ).format(quality, better)
+
+
 def report(result: Enlarged) -> Markup:
     """What came of it."""
     (width, height), size = result.size, result.file.stat().st_size

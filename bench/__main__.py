@@ -24,6 +24,7 @@ BENCHMARKS = {
     "precision": False,
     "compiling": False,
     "heap": False,
+    "native": False,
     "data": True,
     "inference": True,
     "streaming": True,

@@ -11,6 +11,8 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     params = load_params()
     from srlab.heap import keep_freed_memory
     from srlab.models.growth import MEMNET_GROWS
+    from srlab.native.compiled import sources
+    from srlab.training.fabric import device_type
     from srlab.training.memnet import architecture, fit
     from srlab.training.on_patches import sections
     from srlab.training.recorded import Training, train_recorded
@@ -27,6 +29,8 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
         grows=() if own[0].share_weights else MEMNET_GROWS,
     )
     teacher, taught_by = load_teacher(own[0].teacher, "memnet")
+    on_processor = device_type(params.trainer.accelerator) == "cpu"
+    loops = sources("norm_relu") if on_processor else {}
     training = Training(
         name="memnet",
         architecture="memnet",
@@ -35,7 +39,7 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
         trainer=params.trainer,
         sections=sections(params, network="memnet", patches="memnet"),
         patches=patches,
-        inputs={**begin.inputs, **taught_by},
+        inputs={**begin.inputs, **taught_by, **loops},
     )
     train_recorded(
         training,

@@ -16,12 +16,14 @@ Deviations from Tai et al.:
 - the reconstruction's convolution starts at zero, so that the untrained network is the identity
   on the enlarged image, and the convolutions before it start as He et al. (2015) propose.
 
-ReLU and the sums work in place, on what no gradient needs any more: on a processor a step of
-training waits for memory for a quarter of its time.
+On a processor a step of training waits for memory for a quarter of its time. So the sums work in
+place, on what no gradient needs any more, and BN and ReLU are one: `srlab.models.norm_relu`.
 """
 
 import torch
-from torch import Tensor, nn, relu_
+from torch import Tensor, nn
+
+from srlab.models.norm_relu import NormReLU
 
 
 class ResidualUnit(nn.Module):
@@ -29,14 +31,15 @@ class ResidualUnit(nn.Module):
 
     def __init__(self, *, features: int, convolutions: nn.ModuleList) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(nn.BatchNorm2d(features) for _ in convolutions)
+        self.norms = nn.ModuleList(NormReLU(features) for _ in convolutions)
         self.convolutions = convolutions
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = x
-        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
-            residual = convolution(relu_(norm(residual)))
-        return residual.add_(x)
+        outer, inner = self.norms
+        first, second = self.convolutions
+        assert isinstance(outer, NormReLU)
+        seen, x = outer.passing(x)
+        return second(inner(first(seen))).add_(x)
 
 
 class GateUnit(nn.Module):
@@ -44,11 +47,11 @@ class GateUnit(nn.Module):
 
     def __init__(self, *, features: int, memories: int, kernel: int) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(features * memories)
+        self.norm = NormReLU(features * memories)
         self.convolution = _convolution(features * memories, features, kernel)
 
     def forward(self, memories: list[Tensor]) -> Tensor:
-        return self.convolution(relu_(self.norm(torch.cat(memories, dim=1))))
+        return self.convolution(self.norm(*memories))
 
 
 class MemoryBlock(nn.Module):
@@ -120,7 +123,7 @@ class MemNet(nn.Module):
             )
             for index in range(memory_blocks)
         )
-        self.reconstruction_norm = nn.BatchNorm2d(features)
+        self.reconstruction_norm = NormReLU(features)
         self.reconstruction = _convolution(features, 1, 3)
         nn.init.zeros_(self.reconstruction.weight)
         self.output_weights = (
@@ -154,7 +157,7 @@ class MemNet(nn.Module):
         )
 
     def _reconstruct(self, memory: Tensor) -> Tensor:
-        return self.RESIDUAL_SCALE * self.reconstruction(relu_(self.reconstruction_norm(memory)))
+        return self.RESIDUAL_SCALE * self.reconstruction(self.reconstruction_norm(memory))
 
 
 def layers(*, memory_blocks: int, residual_units: int) -> int:

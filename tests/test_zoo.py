@@ -165,6 +165,16 @@ def test_releasing_again_replaces(zoo: Path, tmp_path: Path) -> None:
     assert resolve("srresnet", zoo).path == zoo / "srresnet.safetensors"
 
 
+def test_a_release_leaves_the_roles_of_the_others(zoo: Path, tmp_path: Path) -> None:
+    listing = zoo / "models.yaml"
+    text = listing.read_text()
+    assert "for_jpeg: null" in text
+    listing.write_text(text.replace("for_jpeg: null", "for_jpeg: srresnet"))
+    release(candidate(tmp_path, "another", 3), folder=zoo)
+    registry = load_registry(zoo)
+    assert (registry.default, registry.for_jpeg) == ("srresnet", "srresnet")
+
+
 def test_weights_are_halved_where_scores_stay(empty: Path, photos: Path, tmp_path: Path) -> None:
     offered = candidate(tmp_path, "srresnet", 1)
     entry = release(offered, images=[photos], folder=empty)

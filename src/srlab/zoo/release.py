@@ -201,7 +201,8 @@ def _with(registry: Registry, entry: Entry, is_default: bool) -> Registry:
     models = [entry if known.name == entry.name else known for known in registry.models]
     if registry.entry(entry.name) is None:
         models.append(entry)
-    return Registry(default=entry.name if is_default else registry.default, models=models)
+    changed = {"default": entry.name if is_default else registry.default, "models": models}
+    return Registry.model_validate(dict(registry) | changed)
 
 
 def _write(path: Path, text: str) -> None:

@@ -20,7 +20,7 @@ ui: .venv/installed
 	@echo 'The runs: http://127.0.0.1:5000/#/experiments/1?workflowType=machine_learning'
 	mlflow ui --backend-store-uri sqlite:///mlflow.db
 
-# README.md's tables, of the released models and of the last run, and its picture; what the studies say.
+# README.md's tables, of the released models and of the last run, and pictures; what the studies say.
 readme: .venv/installed
 	python -m srlab.report.released metrics/released data/published.yaml
 	python -m srlab.report.readme README.md headline=metrics/released/headline.md \
@@ -29,6 +29,8 @@ readme: .venv/installed
 	python -m srlab.report.readme docs/reproduction.md studies=metrics/studies/table.md
 	srlab compare data/raw/test/sample_test/coffee.png --truth --overwrite -o docs/strip.png \
 	  -m bicubic -m memnet -m srresnet_distilled -m srgan
+	srlab compare data/raw/test/sample_test/coffee.png --truth --protocol y_rgb8_jpeg40 --overwrite \
+	  -o docs/jpeg.png -m bicubic -m srresnet_distilled -m srresnet_jpeg -m srgan_jpeg
 
 clean:
 	rm -rf .venv .srlab

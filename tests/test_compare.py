@@ -195,12 +195,14 @@ def test_the_page_works_without_truth_network_and_server(
     assert troubles == []
 
 
+@pytest.mark.parametrize("protocol", [None, "y_rgb8_jpeg40", "paper_antialiased"])
 def test_with_a_truth_scores_are_those_of_the_protocol(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    protocol: str | None, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     none = PerceptualMetrics(None)
     monkeypatch.setattr("srlab.scoring.backbone.perceptual_metrics", lambda: none)
-    params = EvaluateParams(scales=[4], protocols=["y_rgb8"], strength=1.0)
+    params = EvaluateParams(scales=[4], protocols=[protocol or "y_rgb8"], strength=1.0)
+    how = ["--truth"] if protocol is None else ["--truth", "--protocol", protocol]
     expected = {
         score.image: score
         for score in evaluate(
@@ -209,7 +211,7 @@ def test_with_a_truth_scores_are_those_of_the_protocol(
     }
     for name in ("photo0", "photo2"):  # the second is grey
         page = tmp_path / f"{name}.html"
-        compare(photos / f"{name}.png", "--truth", "-m", "bicubic", "-o", page)
+        compare(photos / f"{name}.png", *how, "-m", "bicubic", "-o", page)
         shown = json.loads(re.search(r'id="shown">(.*?)</script>', page.read_text(), re.S)[1])
         scores = shown["comparisons"][0]["scores"]["bicubic"]
         assert [*scores] == [metric["name"] for metric in shown["metrics"]] == ["psnr", "ssim"]
@@ -313,6 +315,10 @@ def test_mistakes_are_named_in_a_line_and_nothing_is_written(picture: Path, tmp_
     assert "which has 90x70 pixels" in refused(picture, *out, "--crop", "0,60,11")
     assert "did you mean 'inventive'" in refused(picture, *out, "-m", "inventiv")
     assert "whole number with --truth" in refused(picture, *out, "-s", 2.5, "--truth")
+    assert "add --truth" in refused(picture, *out, "--protocol", "y_rgb8_jpeg40")
+    said = refused(picture, *out, "--truth", "--protocol", "y_rgb8_jpeg41")
+    assert "--protocol y_rgb8_jpeg41: none for pictures; did you mean 'y_rgb8_jpeg40'" in said
+    assert "none for pictures" in refused(picture, *out, "--truth", "--protocol", "y")
     assert "a scale of 0" in refused(picture, *out, "-s", 0)
     assert "raise the limit" in refused(picture, *out, "--max-megapixels", 0.001)
     assert "nowhere.png: cannot be opened" in refused(tmp_path / "nowhere.png", *out)

@@ -145,6 +145,12 @@ def compare(
     truth: Annotated[
         bool, typer.Option("--truth", help="Shrink IMAGE first, and score the results by it.")
     ] = False,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="How --truth shrinks and scores, such as y_rgb8_jpeg75.", show_default="y_rgb8"
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps.")] = "auto",
     max_megapixels: Annotated[float, typer.Option(help="Larger pictures are refused.")] = 128,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
@@ -159,6 +165,7 @@ def compare(
         output=output,
         crop=crop,
         is_truth=truth,
+        protocol=protocol,
         device=device,
         megapixels=max_megapixels,
         overwrite=overwrite,

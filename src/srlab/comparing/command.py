@@ -7,8 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from srlab.complaints import nearest
 from srlab.errors import SrlabError
 from srlab.heap import keep_freed_memory
+from srlab.params import ProtocolName
 from srlab.report.crops import Box
 from srlab.zoo.registry import load_registry, resolve
 
@@ -25,6 +27,7 @@ def compare(
     output: Path,
     crop: str,
     is_truth: bool,
+    protocol: str | None,
     device: str,
     megapixels: float,
     overwrite: bool,
@@ -38,6 +41,7 @@ def compare(
         output: a strip (.png) or a page (.html).
         crop: `x,y,side` in pixels of the picture, or `auto`.
         is_truth: shrink the picture first, and score the results against it.
+        protocol: by which that is done, if not `y_rgb8`.
         device: see `srlab.upscaling.model.load`.
         megapixels: of the picture, at most.
         overwrite: replace the output.
@@ -49,6 +53,8 @@ def compare(
         raise SrlabError(f"{output}: end it in .png (a strip) or .html (a page with a slider)")
     if is_truth and (scale < 2 or not scale.is_integer()):
         raise SrlabError(f"--scale {scale:g}: choose 2 or another whole number with --truth")
+    if protocol is not None and not is_truth:
+        raise SrlabError(f"--protocol {protocol}: says how --truth shrinks; add --truth")
     keep_freed_memory()
     if output.exists() and image.exists() and output.samefile(image):
         raise SrlabError(f"{output}: would overwrite the picture; choose another output (-o)")
@@ -59,11 +65,12 @@ def compare(
     # Only now: torch takes seconds to import.
     from srlab.comparing.pictures import write_html, write_strip
     from srlab.comparing.results import Result, enlarge
-    from srlab.comparing.subject import read_subject
+    from srlab.comparing.subject import PROTOCOLS_OF_PICTURES, read_subject
     from srlab.scoring.backbone import perceptual_metrics
     from srlab.upscaling.model import load
 
-    subject = read_subject(image, scale=scale, crop=box, is_truth=is_truth, megapixels=megapixels)
+    by = _protocol(protocol, PROTOCOLS_OF_PICTURES) if is_truth else None
+    subject = read_subject(image, scale=scale, crop=box, protocol=by, megapixels=megapixels)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if subject.part is not None:
         console.print(subject.part_note, markup=False)
@@ -111,6 +118,13 @@ def _names(models: Sequence[str], scale: float) -> dict[str, str]:
 
 def _stem(model: str) -> str:
     return Path(model).stem if model.endswith(".safetensors") else model
+
+
+def _protocol(name: str | None, known: Sequence[ProtocolName]) -> ProtocolName:
+    for protocol in known:
+        if name in (None, protocol):
+            return protocol
+    raise SrlabError(f"--protocol {name}: none for pictures; {nearest(str(name), list(known))}")
 
 
 def _box(text: str) -> Box | None:

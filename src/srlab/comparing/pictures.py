@@ -12,7 +12,6 @@ from srlab.comparing.results import Result, enlarge
 from srlab.comparing.subject import Subject
 from srlab.data.images import write_png
 from srlab.errors import SrlabError
-from srlab.evaluation import PICTURES
 from srlab.report.html import html_table
 from srlab.report.page import TRUTH, Comparison, Page, Section, write_page
 from srlab.report.strip import caption, side_by_side
@@ -61,7 +60,7 @@ def write_html(subject: Subject, results: Mapping[str, Result], output: Path) ->
             title=subject.name,
             subtitle=_subtitle(subject),
             scale=subject.scale,
-            protocol=None if subject.truth is None else PICTURES,
+            protocol=subject.protocol,
             comparisons=[Comparison("", subject.name, paths, _scores(results))],
             before=[],
             after=[Section("times", "Times", _times(results))],

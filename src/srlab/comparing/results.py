@@ -8,7 +8,7 @@ import numpy as np
 from srlab.comparing.on_screen import on_screen
 from srlab.comparing.subject import Subject
 from srlab.data.tensors import to_tensor
-from srlab.evaluation import PICTURES, Case, Score, score
+from srlab.evaluation import Case, Score, score
 from srlab.metrics.perceptual import PerceptualMetrics
 from srlab.upscaling.hidden_colour import filled
 from srlab.upscaling.model import Model
@@ -23,7 +23,7 @@ class Result:
     """uint8 (H, W) or (H, W, 3), as a screen shows it."""
     seconds: float
     score: Score | None
-    """Under the protocol `y_rgb8`; None where nothing is scored."""
+    """Under the subject's protocol; None where nothing is scored."""
 
 
 def enlarge(
@@ -48,8 +48,8 @@ def enlarge(
     bands = Enlargement(pixels, model, subject.size, Options()).bands(progress)
     shown = on_screen(np.concatenate(list(bands)), subject.icc)
     seconds = time.monotonic() - begin
-    if subject.truth is None or perceptual is None:
+    if subject.truth is None or subject.protocol is None or perceptual is None:
         return Result(shown, seconds, None)
     lr, hr, sr = (to_tensor(x).double() for x in (subject.lr, subject.truth, shown))
-    case = Case(PICTURES, "", int(subject.scale), subject.name, lr, hr)
+    case = Case(subject.protocol, "", int(subject.scale), subject.name, lr, hr)
     return Result(shown, seconds, score(sr, case, perceptual))

@@ -10,14 +10,21 @@ from srlab.comparing.detail import detail
 from srlab.comparing.on_screen import on_screen
 from srlab.data.tensors import to_pixels, to_tensor
 from srlab.errors import SrlabError
-from srlab.evaluation import PICTURES
 from srlab.metrics.protocols import PROTOCOLS
+from srlab.params import ProtocolName
 from srlab.report.crops import Box
 from srlab.upscaling.reading import read_picture
 from srlab.upscaling.sizes import Sizing
 
 LARGEST = 2_000_000
 """Pixels of a result, about a screen's. Of what would have more a part is compared."""
+
+PROTOCOLS_OF_PICTURES = tuple(
+    name
+    for name, protocol in PROTOCOLS.items()
+    if not protocol.luma_first and protocol.kernel == "bicubic"
+)
+"""Those that keep colours, and in which bicubic enlarging is what `--model bicubic` does."""
 
 _CROP = 120
 """Pixels of a result that the zoomed crop has on each side, where nobody says otherwise."""
@@ -40,6 +47,8 @@ class Subject:
     """What of them is shown zoomed."""
     truth: np.ndarray | None = None
     """uint8 (H, W) or (H, W, 3): what results are held against."""
+    protocol: ProtocolName | None = None
+    """By which the truth was shrunk, and results are scored."""
     part: Box | None = None
     """What of the picture it is, unless it is all."""
 
@@ -59,7 +68,7 @@ def read_subject(
     *,
     scale: float,
     crop: Box | None = None,
-    is_truth: bool = False,
+    protocol: ProtocolName | None = None,
     megapixels: float,
 ) -> Subject:
     """Read a picture that is to be compared; of an animation the first frame.
@@ -68,7 +77,8 @@ def read_subject(
         path: the picture.
         scale: any factor; a whole one of a truth.
         crop: what is shown zoomed, in pixels of the picture; None: where it has the most detail.
-        is_truth: shrink the picture as the protocol `y_rgb8` does, and hold the results against it.
+        protocol: shrink the picture by it, and hold the results against what it was; one of
+            `PROTOCOLS_OF_PICTURES`.
         megapixels: of the picture, at most.
 
     Raises:
@@ -85,7 +95,7 @@ def read_subject(
             f"{width}x{height} pixels"
         )
     part = None
-    ratio = 1.0 if is_truth else scale
+    ratio = scale if protocol is None else 1.0
     if width * height * ratio**2 > LARGEST:
         part = _part(pixels, int(math.sqrt(LARGEST) / ratio), crop)
         pixels = part.inside(pixels)
@@ -94,8 +104,8 @@ def read_subject(
             if crop is None
             else replace(crop, left=crop.left - part.left, top=crop.top - part.top)
         )
-    if is_truth:
-        return _shrunk(path, pixels, icc, int(scale), crop, part)
+    if protocol is not None:
+        return _shrunk(path, pixels, icc, int(scale), crop, part, protocol)
     size = Sizing(scale).of((pixels.shape[1], pixels.shape[0]))
     box = _enlarged(crop or detail(pixels, math.ceil(_CROP / scale)), scale, size)
     return Subject(path.name, pixels, icc, scale, size, box, part=part)
@@ -126,19 +136,20 @@ def _shrunk(
     scale: int,
     crop: Box | None,
     part: Box | None,
+    protocol: ProtocolName,
 ) -> Subject:
     if min(pixels.shape[:2]) < scale:
         raise SrlabError(f"{path}: too small to be shrunk by {scale}; give a larger picture")
     lr, hr = (
         to_pixels(image)
-        for image in PROTOCOLS[PICTURES].pair(to_tensor(np.array(on_screen(pixels, icc))), scale)
+        for image in PROTOCOLS[protocol].pair(to_tensor(np.array(on_screen(pixels, icc))), scale)
     )
     size = hr.shape[1], hr.shape[0]
     lr = lr if lr.ndim == 3 else lr[..., None]
     box = _enlarged(detail(lr, -(-_CROP // scale)), scale, size)
     if crop is not None:
         box = _enlarged(crop, 1, size)
-    return Subject(path.name, lr, None, scale, size, box, hr, part)
+    return Subject(path.name, lr, None, scale, size, box, hr, protocol, part)
 
 
 def _part(pixels: np.ndarray, side: int, crop: Box | None) -> Box:

@@ -94,24 +94,23 @@ struct Line {
     Floats at(int n, Floats x) const { return (x - mean[n]) * factor[n] + bias[n]; }
 };
 
-// Calls body(source, its channel, channel of C, first row, behind the last) for all parts of what
+// Calls body(its channel, channel of C, first row, behind the last) for all parts of a source that
 // the calling thread is to do: N vectors of some rows.
 template <int N, typename T, typename Body>
-void each_part(const Arguments<T>& a, Body body) {
+void each_part(const Arguments<T>& a, int64_t source, Body body) {
     const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
     const int64_t end = a.rows * (thread + 1) / threads;
     for (int64_t row = a.rows * thread / threads; row < end; row += kRows)
-        for (int64_t source = 0; source < a.sources; ++source)
-            for (int64_t channel = 0; channel < a.width; channel += N * kLanes)
-                body(source, channel, source * a.width + channel, row, std::min(row + kRows, end));
+        for (int64_t channel = 0; channel < a.width; channel += N * kLanes)
+            body(channel, source * a.width + channel, row, std::min(row + kRows, end));
 }
 
-// Two sums over rows for each channel: every thread's own, then their total.
+// Two sums over rows for each channel of a source: every thread's own, then their total.
 class Sums {
   public:
     template <typename T>
-    explicit Sums(const Arguments<T>& a) : sums_(a.sums), channels_(a.channels()) {
-        std::fill(own(0, 0), own(0, 0) + 2 * channels_, 0.0);
+    Sums(const Arguments<T>& a, int64_t source) : sums_(a.sums), channels_(a.channels()) {
+        for (int which : {0, 1}) std::fill_n(own(which, source * a.width), a.width, 0.0);
     }
 
     void add(int which, int64_t channel, const Floats* values, int count) {
@@ -137,15 +136,16 @@ class Sums {
     const int64_t channels_;
 };
 
+// A source is read for its sums, and again as long as it is in a cache.
 template <int N, typename T>
 void forward(const Arguments<T>& a) {
     const int64_t width = a.width, channels = a.channels();
 #pragma omp parallel num_threads(a.threads)
-    {
-        Sums sums(a);
+    for (int64_t source = 0; source < a.sources; ++source) {
+        Sums sums(a, source);
         // Squares of differences from any pixel lose less than squares do.
-        each_part<N>(a, [&](int64_t s, int64_t c, int64_t channel, int64_t row, int64_t end) {
-            const T* const x = a.x[s] + c;
+        each_part<N>(a, source, [&](int64_t c, int64_t channel, int64_t row, int64_t end) {
+            const T* const x = a.x[source] + c;
             Floats pivot[N], sum[N] = {}, squares[N] = {};
             for (int n = 0; n < N; ++n) pivot[n] = load(x + n * kLanes);
             for (; row < end; ++row)
@@ -159,9 +159,9 @@ void forward(const Arguments<T>& a) {
         });
 #pragma omp barrier
 #pragma omp for
-        for (int64_t channel = 0; channel < channels; ++channel) {
-            const int64_t c = channel % width, lane = c % kLanes;
-            const Floats pivot = load(a.x[channel / width] + c - lane);
+        for (int64_t c = 0; c < width; ++c) {
+            const int64_t channel = source * width + c, lane = c % kLanes;
+            const Floats pivot = load(a.x[source] + c - lane);
             const double shift = sums.total(0, channel) / a.rows;
             const double variance =
                 std::max(sums.total(1, channel) / a.rows - shift * shift, 0.0);
@@ -171,8 +171,8 @@ void forward(const Arguments<T>& a) {
             a.running_mean[channel] += a.momentum * (a.mean[channel] - a.running_mean[channel]);
             a.running_var[channel] += a.momentum * (unbiased - a.running_var[channel]);
         }
-        each_part<N>(a, [&](int64_t s, int64_t c, int64_t channel, int64_t row, int64_t end) {
-            const T* const x = a.x[s] + c;
+        each_part<N>(a, source, [&](int64_t c, int64_t channel, int64_t row, int64_t end) {
+            const T* const x = a.x[source] + c;
             T* const y = a.y + channel;
             const Line<N> line(a, channel);
             for (; row < end; ++row)
@@ -188,10 +188,10 @@ template <int N, typename T>
 void backward(const Arguments<T>& a) {
     const int64_t width = a.width, channels = a.channels();
 #pragma omp parallel num_threads(a.threads)
-    {
-        Sums sums(a);
-        each_part<N>(a, [&](int64_t s, int64_t c, int64_t channel, int64_t row, int64_t end) {
-            const T *const x = a.x[s] + c, *const of_y = a.of_y + channel;
+    for (int64_t source = 0; source < a.sources; ++source) {
+        Sums sums(a, source);
+        each_part<N>(a, source, [&](int64_t c, int64_t channel, int64_t row, int64_t end) {
+            const T *const x = a.x[source] + c, *const of_y = a.of_y + channel;
             const Line<N> line(a, channel);
             Floats sum[N] = {}, products[N] = {};
             for (; row < end; ++row)
@@ -207,14 +207,14 @@ void backward(const Arguments<T>& a) {
         });
 #pragma omp barrier
 #pragma omp for
-        for (int64_t channel = 0; channel < channels; ++channel) {
+        for (int64_t channel = source * width; channel < (source + 1) * width; ++channel) {
             a.of_bias[channel] = sums.total(0, channel);
             a.of_weight[channel] = sums.total(1, channel) * a.inverse_std[channel];
         }
-        each_part<N>(a, [&](int64_t s, int64_t c, int64_t channel, int64_t row, int64_t end) {
-            const T *const x = a.x[s] + c, *const of_y = a.of_y + channel;
-            const T* const passed = a.passed[s] ? a.passed[s] + c : nullptr;
-            T* const of_x = a.of_x[s] + c;
+        each_part<N>(a, source, [&](int64_t c, int64_t channel, int64_t row, int64_t end) {
+            const T *const x = a.x[source] + c, *const of_y = a.of_y + channel;
+            const T* const passed = a.passed[source] ? a.passed[source] + c : nullptr;
+            T* const of_x = a.of_x[source] + c;
             const Line<N> line(a, channel);
             Floats slope[N], level[N];
             for (int n = 0; n < N; ++n) {

@@ -39,7 +39,7 @@ def measure(settings: Settings) -> Iterator[Row]:
     yield from _differences(quick_memnet(), steps=100)
     if not settings.quick:
         yield from _costs(_SIDE, settings.threads, rounds=2)
-        yield from _differences(_deep(), steps=60)
+        yield from _differences(_deep(), steps=200)
 
 
 def ready(network: nn.Module) -> nn.Module:

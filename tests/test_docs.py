@@ -633,32 +633,40 @@ def test_the_steps_are_those_of_the_profile(section: str) -> None:
     assert row.endswith(f"| {steps} |")
 
 
+def is_compiled_memnet(name: str) -> bool:
+    return name.startswith("torch.compile, training MemNet")
+
+
 def test_what_compiling_gives_is_in_the_benchmarks() -> None:
     ratios = {row["name"]: row["ratio"] for row in read(ROOT / "bench" / "results.json")}
     gains = [ratio for name, ratio in ratios.items() if name.startswith("torch.compile, training")]
     assert len(gains) == 5
-    assert max(gains) <= 1.1
+    assert max(gains) < 1.02
+    lost = 1 - min(ratio for name, ratio in ratios.items() if is_compiled_memnet(name))
     text = " ".join(README.split())
-    assert "`trainer.compile` gains a tenth at most" in text
+    assert "`trainer.compile` gains nothing on a processor" in text
+    assert f"MemNet is slower by {lost:.0%}".replace("%", " % at most") in text
 
 
 def test_how_long_scoring_takes_is_in_the_benchmarks() -> None:
     rows = {row["name"]: row for row in read(ROOT / "bench" / "results.json")}
     row = rows["scoring five methods on Set5 and Set14 at x2, x3, x4"]
-    assert row["machine"].startswith("AMD EPYC")
-    assert row["machine"].endswith("bf16")
-    text = f"an AMD EPYC with AVX-512 needs {row['ours']:.0f} s,"
+    name, _, family, *_ = row["machine"].split(", ")
+    text = f"an {name} of {family} needs {row['ours']:.0f} s,"
     assert text in " ".join(README.split())
-    assert 0.95 * 120 < row["ours"] < 120
+    assert row["ours"] < 120
 
 
 def test_how_long_the_pipeline_takes_is_in_its_cost_cards() -> None:
     cards = (ROOT / "metrics" / "costs").glob("*.json")
     minutes = sum(read(card)["seconds"] for card in cards) / 60
     # The first where the run in git is of a processor that computes in bf16.
-    assert 8 < minutes < 12 or 27 < minutes < 33
+    assert 4 < minutes < 11 or 27 < minutes < 33
     text = " ".join(README.split())
-    assert "ten minutes on two cores that compute in bf16, half an hour on two that do not" in text
+    assert (
+        "four to ten minutes on two cores that compute in bf16, half an hour on two that do not"
+        in text
+    )
 
 
 def test_what_kept_memory_gives_training_is_in_the_benchmarks() -> None:
@@ -667,6 +675,14 @@ def test_what_kept_memory_gives_training_is_in_the_benchmarks() -> None:
     first, second = (f"{gain - 1:.0%}".rstrip("%") for gain in gains)
     text = " ".join(README.split())
     assert f"gains {first} and {second} % (`python -m bench heap`)" in text
+
+
+def test_what_the_native_loops_give_is_in_the_benchmarks() -> None:
+    rows = read(ROOT / "bench" / "results.json")
+    gains = [row["ratio"] for row in rows if row["name"].startswith("native loops, training")]
+    first, second, third = (f"{gain - 1:.0%}".rstrip("%") for gain in gains)
+    text = f"it gains {first}, {second} and {third} % (`python -m bench native`)"
+    assert text in " ".join(README.split())
 
 
 def test_what_convolutions_alone_reach_is_in_the_benchmarks() -> None:
@@ -681,11 +697,6 @@ def test_what_convolutions_alone_reach_is_in_the_benchmarks() -> None:
     text = " ".join(README.split())
     assert f"of M3R3, M2R2 and M6R6 alone reach {first}, {second} and {third} % of it" in text
     assert alone[1] < 0.85 < min(alone[0], alone[2])
-    trained = [shares[f"training {network}"] for network in networks]
-    compiled = [shares[f"training {network}, compiled"] for network in networks]
-    assert max(trained) == trained[2]
-    assert 0.02 < 0.85 / trained[2] - 1 < 0.025
-    assert max(c - t for c, t in zip(compiled, trained, strict=True)) < 0.03
 
 
 def test_what_a_gpu_reaches_is_in_the_benchmarks() -> None:

@@ -652,6 +652,8 @@ def test_how_long_scoring_takes_is_in_the_benchmarks() -> None:
     rows = {row["name"]: row for row in read(ROOT / "bench" / "results.json")}
     row = rows["scoring five methods on Set5 and Set14 at x2, x3, x4"]
     name, _, family, *_ = row["machine"].split(", ")
+    assert name.startswith("AMD EPYC")
+    assert row["machine"].endswith("bf16")
     text = f"an {name} of {family} needs {row['ours']:.0f} s,"
     assert text in " ".join(README.split())
     assert row["ours"] < 120
@@ -697,6 +699,11 @@ def test_what_convolutions_alone_reach_is_in_the_benchmarks() -> None:
     text = " ".join(README.split())
     assert f"of M3R3, M2R2 and M6R6 alone reach {first}, {second} and {third} % of it" in text
     assert alone[1] < 0.85 < min(alone[0], alone[2])
+    trained = [shares[f"training {network}"] for network in networks]
+    compiled = [shares[f"training {network}, compiled"] for network in networks]
+    assert max(trained) == trained[2]
+    assert f"M6R6 lacks {0.85 / trained[2] - 1:.0%}, which".replace("%", " %") in text
+    assert max(c - t for c, t in zip(compiled, trained, strict=True)) < 0.03
 
 
 def test_what_a_gpu_reaches_is_in_the_benchmarks() -> None:

@@ -1,4 +1,4 @@
-"""The convolutions of each training alone: what no training that torch computes can exceed.
+"""The convolutions of each training alone: what no training that computes them so can exceed.
 
 A step convolves, and takes the gradients of what is convolved and of the weights. BN, PReLU, sums,
 the loss, the optimizer and the loader come on top of that.
@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d
 
 from bench.alternation import alternate
 from bench.cases import Case, training_cases
@@ -19,6 +18,7 @@ from bench.limits import limit_type
 from bench.results import Row
 from bench.settings import Settings
 from bench.training import limit
+from srlab.models.convolution import convolve
 
 _WARMUP = 2
 
@@ -32,37 +32,31 @@ class Convolution:
     """Of what comes out."""
     weight: Tensor
     bias: Tensor | None
-    padding: tuple[int, ...]
-    gives_gradient: bool
-    """Of what it sees: not so where that is the image."""
+
+    @property
+    def gives_gradient(self) -> bool:
+        """Of what it sees: not so where that is the image."""
+        return self.seen.requires_grad
 
     def forward(self) -> Tensor:
-        """What comes out."""
-        return conv2d(self.seen, self.weight, self.bias, padding=self.padding)
+        """What comes out, in the type of what goes in."""
+        kind = self.seen.dtype
+        with torch.autocast("cpu", dtype=kind, enabled=kind != torch.float32):
+            return convolve(self.seen, self.weight, self.bias)
 
-    def backward(self) -> tuple[Tensor | None, ...]:
-        """The gradients of what it sees, of the weights, and of the bias."""
-        gradients: tuple[Tensor | None, ...] = torch.ops.aten.convolution_backward(
-            self.gradient,
-            self.seen,
-            self.weight,
-            None if self.bias is None else list(self.bias.shape),
-            [1, 1],
-            list(self.padding),
-            [1, 1],
-            False,
-            [0, 0],
-            1,
-            [self.gives_gradient, True, self.bias is not None],
+    def backward(self, output: Tensor) -> tuple[Tensor, ...]:
+        """The gradients of the weights, of the bias, and of what it sees."""
+        wanted = [self.weight, self.bias, self.seen if self.gives_gradient else None]
+        return torch.autograd.grad(
+            output, [tensor for tensor in wanted if tensor is not None], self.gradient
         )
-        return gradients
 
 
 def measure(settings: Settings) -> Iterator[Row]:
     """Patches per second, and the share of the matrix-product rate that they are worth.
 
     Plain are float32 and channels first, as in plain training; ours is what the processor computes
-    fastest in, and channels last.
+    fastest in, and channels last, and srlab's loops take the gradients of the weights.
     """
     for case in training_cases(quick=settings.quick):
         yield compare(case, rounds=2 if settings.quick else 12)
@@ -90,15 +84,14 @@ def convolutions(case: Case, kind: torch.dtype, layout: torch.memory_format) -> 
 
     def note(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
         assert isinstance(module, nn.Conv2d)
-        assert isinstance(module.padding, tuple)
-        seen, gradient, weight = (
+        seen, gradient = (
             torch.rand(tensor.shape).to(kind).to(memory_format=layout)
-            for tensor in (inputs[0], output, module.weight)
+            for tensor in (inputs[0], output)
         )
-        bias = None if module.bias is None else torch.zeros(module.bias.shape, dtype=kind)
-        found.append(
-            Convolution(seen, gradient, weight, bias, module.padding, inputs[0].requires_grad)
-        )
+        weight = torch.rand(module.weight.shape).to(memory_format=layout).requires_grad_()
+        bias = None if module.bias is None else torch.zeros(module.bias.shape).requires_grad_()
+        seen.requires_grad_(inputs[0].requires_grad)
+        found.append(Convolution(seen, gradient, weight, bias))
 
     hollow = case.plain().to("meta")
     for module in hollow.modules():
@@ -121,4 +114,5 @@ def _rate(step: list[Convolution], batch: int, steps: int) -> float:
 def take(step: list[Convolution]) -> list[Any]:
     """Convolve and take the gradients; what comes out is kept until then, as in training."""
     outputs: list[Any] = [convolution.forward() for convolution in step]
-    return outputs + [convolution.backward() for convolution in reversed(step)]
+    pairs = zip(reversed(step), reversed(outputs), strict=True)
+    return outputs + [convolution.backward(output) for convolution, output in pairs]

@@ -11,9 +11,9 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     params = load_params()
     from srlab.heap import keep_freed_memory
     from srlab.models.growth import MEMNET_GROWS
-    from srlab.native.compiled import sources
-    from srlab.training.fabric import device_type
+    from srlab.native.compiled import NORM_RELU, WEIGHT_GRADIENT
     from srlab.training.memnet import architecture, fit
+    from srlab.training.native_inputs import native_inputs
     from srlab.training.on_patches import sections
     from srlab.training.recorded import Training, train_recorded
     from srlab.training.start import load_start
@@ -29,8 +29,7 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
         grows=() if own[0].share_weights else MEMNET_GROWS,
     )
     teacher, taught_by = load_teacher(own[0].teacher, "memnet")
-    on_processor = device_type(params.trainer.accelerator) == "cpu"
-    loops = sources("norm_relu") if on_processor else {}
+    loops = native_inputs(params.trainer, NORM_RELU, WEIGHT_GRADIENT)
     training = Training(
         name="memnet",
         architecture="memnet",

@@ -15,8 +15,10 @@ def main(
     """
     params = load_params()
     from srlab.heap import keep_freed_memory
+    from srlab.native.compiled import WEIGHT_GRADIENT
     from srlab.perceptual import load_perceptual_loss
     from srlab.provenance import file_hash
+    from srlab.training.native_inputs import native_inputs
     from srlab.training.on_patches import sections
     from srlab.training.recorded import Training, train_recorded
     from srlab.training.srgan import fit
@@ -42,6 +44,7 @@ def main(
             "pretrained_sha256": file_hash(pretrained),
             "backbone_sha256": file_hash(backbone),
             **begin.inputs,
+            **native_inputs(params.trainer, WEIGHT_GRADIENT),
         },
     )
     train_recorded(

@@ -11,6 +11,8 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
     params = load_params()
     from srlab.heap import keep_freed_memory
     from srlab.models.growth import SRRESNET_GROWS
+    from srlab.native.compiled import WEIGHT_GRADIENT
+    from srlab.training.native_inputs import native_inputs
     from srlab.training.on_patches import sections
     from srlab.training.recorded import Training, train_recorded
     from srlab.training.srresnet import architecture, fit
@@ -31,7 +33,11 @@ def main(patches: Path, weights: Path, curves: Path, cost: Path) -> None:
         trainer=params.trainer,
         sections=sections(params, network="srresnet", patches="srgan"),
         patches=patches,
-        inputs={**begin.inputs, **taught_by},
+        inputs={
+            **begin.inputs,
+            **taught_by,
+            **native_inputs(params.trainer, WEIGHT_GRADIENT),
+        },
     )
     train_recorded(
         training,

@@ -212,6 +212,7 @@ def test_every_section_of_the_params_is_changed_above() -> None:
         ("src/srlab/training/srgan.py", SRGAN),
         ("src/srlab/models/discriminator.py", SRGAN),
         ("src/srlab/native/norm_relu.cpp", MEMNET),
+        ("src/srlab/native/weight_gradient.cpp", MEMNET | SRRESNET),
         ("src/srlab/inference/strength.py", SCORED - {"baseline@nearest", "baseline@bicubic"}),
         ("src/srlab/data/patches.py", PATCHES_MEMNET | PATCHES_SRGAN),
         ("src/srlab/metrics/ssim.py", CHECKED),

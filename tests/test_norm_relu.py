@@ -1,9 +1,6 @@
-"""BN and ReLU in one against PyTorch's, and the compiler that it needs."""
+"""BN and ReLU in one against PyTorch's."""
 
 import copy
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,14 +11,14 @@ from torch import Tensor, nn
 from srlab.models import norm_relu
 from srlab.models.memnet import MemNet
 from srlab.models.norm_relu import NormReLU
-from srlab.native import compiled
+from srlab.native.compiled import NORM_RELU, library
 
 SHAPES = [(2, 16, 1, 1), (3, 32, 5, 7), (4, 48, 31, 31)]
 
 
 @pytest.fixture
 def native() -> None:
-    if compiled.library("norm_relu") is None:
+    if library(NORM_RELU) is None:
         pytest.skip("no C++ compiler, or SRLAB_NATIVE is 0")
 
 
@@ -77,7 +74,7 @@ def test_values_gradients_and_statistics_are_as_near_to_the_truth_as_torchs(
     passed = [torch.randn_like(source) for source in sources]
     theirs, exact = copy.deepcopy(norm), copy.deepcopy(norm).double()
     ours = results(norm, sources, of_y, passed)
-    monkeypatch.setattr(norm_relu, "library", lambda name: None)
+    monkeypatch.setattr(norm_relu, "library", lambda loops: None)
     torchs = results(theirs, sources, of_y, passed)
     truth = results(
         exact, [x.double() for x in sources], of_y.double(), [x.double() for x in passed]
@@ -144,7 +141,7 @@ def test_memnet_learns_the_same_with_and_without(
         copied = copy.deepcopy(network).train()
         (copied(seen) - truth).square().mean().backward()
         gradients.append({name: value.grad for name, value in copied.named_parameters()})
-        monkeypatch.setattr(norm_relu, "library", lambda name: None)
+        monkeypatch.setattr(norm_relu, "library", lambda loops: None)
     for name, expected in gradients[1].items():
         torch.testing.assert_close(gradients[0][name], expected, rtol=1e-3, atol=1e-6, msg=name)
 
@@ -175,52 +172,6 @@ def test_an_exporter_sees_torchs_own() -> None:
     program = torch.export.export(NormReLU(16), (torch.rand(2, 16, 4, 4),))
     called = [node.target for node in program.graph.nodes if node.op == "call_function"]
     assert torch.ops.aten.relu_.default in called
-
-
-def tried(cache: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A fresh process that asks for the loops twice."""
-    program = (
-        "from srlab.native.compiled import library\n"
-        "print(library('norm_relu') is not None, library('norm_relu') is not None)"
-    )
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | {"XDG_CACHE_HOME": str(cache)} | environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="compiled on Linux alone")
-def test_a_compiler_that_fails_is_named_in_one_line(tmp_path: Path) -> None:
-    compiler = tmp_path / "broken"
-    compiler.write_text("#!/bin/sh\necho 'error: out of order' >&2\nexit 1\n")
-    compiler.chmod(0o755)
-    result = tried(tmp_path / "cache", CXX=str(compiler), SRLAB_NATIVE="1")
-    assert result.stdout == "False False\n"
-    assert result.stderr.splitlines() == [
-        "warning: norm_relu stays with PyTorch's own, slower operations: "
-        f"{compiler}: error: out of order; SRLAB_NATIVE=0 stops trying"
-    ]
-    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
-
-
-def test_without_a_compiler_and_where_it_is_turned_off_nothing_is_said(tmp_path: Path) -> None:
-    for environment in ({"CXX": "/nowhere/g++"}, {"SRLAB_NATIVE": "0"}):
-        result = tried(tmp_path / "cache", **environment)
-        assert (result.stdout, result.stderr) == ("False False\n", "")
-    assert not (tmp_path / "cache").exists()
-
-
-@pytest.mark.usefixtures("native")
-def test_it_is_compiled_once(tmp_path: Path) -> None:
-    ages = set()
-    for _ in range(2):
-        assert tried(tmp_path).stdout == "True True\n"
-        (kept,) = (tmp_path / "srlab" / "native").iterdir()
-        ages.add(kept.stat().st_mtime_ns)
-    assert len(ages) == 1
 
 
 @pytest.mark.usefixtures("native")

@@ -1,8 +1,20 @@
 """What computes: the name of the GPU or of the processor, its cores, its types."""
 
+import functools
 import os
 import platform
 from pathlib import Path
+
+
+@functools.cache
+def processor() -> dict[str, str]:
+    """What Linux says of the first core, such as its `model name`; elsewhere nothing."""
+    try:
+        first, _, _ = Path("/proc/cpuinfo").read_text().partition("\n\n")
+    except OSError:
+        return {}
+    facts = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in facts}
 
 
 def processor_name() -> str:
@@ -11,14 +23,7 @@ def processor_name() -> str:
     >>> processor_name().endswith("cores")
     True
     """
-    name = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    except OSError:  # not Linux
-        pass
+    name = processor().get("model name") or platform.processor() or platform.machine()
     return f"{name}, {available_cores()} cores"
 
 

@@ -18,11 +18,13 @@ Deviations from Tai et al.:
 
 On a processor a step of training waits for memory for a quarter of its time. So the sums work in
 place, on what no gradient needs any more, and BN and ReLU are one: `srlab.models.norm_relu`.
+Convolutions are those of `srlab.models.convolution`.
 """
 
 import torch
 from torch import Tensor, nn
 
+from srlab.models.convolution import Convolution
 from srlab.models.norm_relu import NormReLU
 
 
@@ -165,9 +167,9 @@ def layers(*, memory_blocks: int, residual_units: int) -> int:
     return 1 + memory_blocks * (2 * residual_units + 1) + 1
 
 
-def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
+def _convolution(inputs: int, outputs: int, kernel: int) -> Convolution:
     # Without bias: a BN follows every convolution but the last, which adds to an image.
-    convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+    convolution = Convolution(inputs, outputs, kernel, bias=False)
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
     return convolution
 

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn, relu_
 
-from srlab.native.compiled import library
+from srlab.native.compiled import NORM_RELU, library
 
 _LANES = 16
 """Channels of each source must be a multiple of it."""
@@ -63,7 +63,7 @@ class NormReLU(nn.BatchNorm2d):
                 and source.is_contiguous(memory_format=torch.channels_last)
                 for source in sources
             )
-            and library("norm_relu") is not None
+            and library(NORM_RELU) is not None
         )
 
 
@@ -168,7 +168,7 @@ def _call(
         **own,
     )
     kind = str(first.dtype).removeprefix("torch.")
-    getattr(library("norm_relu"), f"{name}_{kind}")(ctypes.byref(arguments))
+    getattr(library(NORM_RELU), f"{name}_{kind}")(ctypes.byref(arguments))
 
 
 def _pointers(tensors: Any) -> Any:

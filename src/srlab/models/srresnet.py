@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from srlab.models.bicubic_skip import enlarge
+from srlab.models.convolution import Convolution
 from srlab.models.prelu import PReLU
 from srlab.models.sub_pixel import SubPixelConvolution, SubPixelShuffle
 
@@ -78,9 +79,7 @@ class SRResNet(nn.Module):
         super().__init__()
         self.scale = scale
         self.bicubic_skip = bicubic_skip
-        self.head = nn.Sequential(
-            nn.Conv2d(3, features, outer_kernel, padding=outer_kernel // 2), PReLU()
-        )
+        self.head = nn.Sequential(Convolution(3, features, outer_kernel), PReLU())
         self.blocks = nn.Sequential(
             *(
                 ResidualBlock(features=features, batch_norm=batch_norm)
@@ -116,7 +115,7 @@ def _stages(scale: int, features: int, outer_kernel: int) -> nn.Sequential:
         widen = SubPixelConvolution(features, features, factor)
         _equal_within_pixels(widen)
         layers += [widen, SubPixelShuffle(factor), PReLU()]
-    layers.append(nn.Conv2d(features, 3, outer_kernel, padding=outer_kernel // 2))
+    layers.append(Convolution(features, 3, outer_kernel))
     return nn.Sequential(*layers)
 
 
@@ -128,7 +127,7 @@ def _direct(scale: int, features: int, outer_kernel: int) -> nn.Sequential:
         narrow,
         SubPixelShuffle(scale),
         PReLU(),
-        nn.Conv2d(_DIRECT_FEATURES, 3, outer_kernel, padding=outer_kernel // 2),
+        Convolution(_DIRECT_FEATURES, 3, outer_kernel),
     )
 
 
@@ -145,7 +144,7 @@ def _equal_within_pixels(convolution: SubPixelConvolution) -> None:
 
 
 def _convolution(inputs: int, outputs: int, *, batch_norm: bool) -> list[nn.Module]:
-    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=not batch_norm)
+    convolution = Convolution(inputs, outputs, 3, bias=not batch_norm)
     nn.init.kaiming_normal_(convolution.weight, a=0.25)  # the slope that PReLU starts with
     if batch_norm:
         return [convolution, nn.BatchNorm2d(outputs)]

@@ -12,10 +12,11 @@ in front gives them in that order. Its weights are kept as torch orders them.
 """
 
 from torch import Tensor, nn
-from torch.nn.functional import conv2d
+
+from srlab.models.convolution import Convolution, convolve
 
 
-class SubPixelConvolution(nn.Conv2d):
+class SubPixelConvolution(Convolution):
     """(N, C, h, w) -> (N, r*r*F, h, w), the channels ordered by row, column and feature.
 
     Args:
@@ -25,13 +26,13 @@ class SubPixelConvolution(nn.Conv2d):
     """
 
     def __init__(self, inputs: int, outputs: int, factor: int) -> None:
-        super().__init__(inputs, outputs * factor**2, 3, padding=1)
+        super().__init__(inputs, outputs * factor**2, 3)
         self.factor = factor
 
     def forward(self, x: Tensor) -> Tensor:
         assert self.bias is not None
         weight, bias = (self._reordered(values) for values in (self.weight, self.bias))
-        return conv2d(x, weight, bias, padding=self.padding)
+        return convolve(x, weight, bias)
 
     def _reordered(self, values: Tensor) -> Tensor:
         return values.unflatten(0, (-1, self.factor**2)).transpose(0, 1).flatten(0, 1)

@@ -641,7 +641,7 @@ def test_what_compiling_gives_is_in_the_benchmarks() -> None:
     ratios = {row["name"]: row["ratio"] for row in read(ROOT / "bench" / "results.json")}
     gains = [ratio for name, ratio in ratios.items() if name.startswith("torch.compile, training")]
     assert len(gains) == 5
-    assert max(gains) < 1.02
+    assert max(gains) < 1
     lost = 1 - min(ratio for name, ratio in ratios.items() if is_compiled_memnet(name))
     text = " ".join(README.split())
     assert "`trainer.compile` gains nothing on a processor" in text
@@ -680,11 +680,18 @@ def test_what_kept_memory_gives_training_is_in_the_benchmarks() -> None:
 
 
 def test_what_the_native_loops_give_is_in_the_benchmarks() -> None:
-    rows = read(ROOT / "bench" / "results.json")
-    gains = [row["ratio"] for row in rows if row["name"].startswith("native loops, training")]
-    first, second, third = (f"{gain - 1:.0%}".rstrip("%") for gain in gains)
-    text = f"it gains {first}, {second} and {third} % (`python -m bench native`)"
-    assert text in " ".join(README.split())
+    rows = {row["name"]: row for row in read(ROOT / "bench" / "results.json")}
+    gains = [row["ratio"] for name, row in rows.items() if name.startswith("native loops,")]
+    m3r3, m2r2, srresnet, m6r6, of_paper = (f"{gain - 1:.0%}".rstrip("%") for gain in gains)
+    text = " ".join(README.split())
+    assert f"MemNet gains {m3r3}, {m2r2} and {m6r6} % by both, SRResNet {srresnet}" in text
+    assert f"and {of_paper} % by the second (`python -m bench native`)" in text
+    large = rows["gradient of 3x3 weights, 64 to 64 maps"]
+    gate = rows["gradient of 1x1 weights, 768 to 64 maps"]
+    assert (
+        f"oneDNN computes {large['plain']:.0f} GFLOP/s for 3x3 convolutions and "
+        f"{gate['plain']:.0f} for a gate's, come at {large['ours']:.0f} and {gate['ours']:.0f},"
+    ) in text
 
 
 def test_what_convolutions_alone_reach_is_in_the_benchmarks() -> None:
@@ -697,13 +704,12 @@ def test_what_convolutions_alone_reach_is_in_the_benchmarks() -> None:
     alone = [shares[f"convolutions alone: {network}"] for network in networks]
     first, second, third = (f"{share:.0%}".rstrip("%") for share in alone)
     text = " ".join(README.split())
-    assert f"of M3R3, M2R2 and M6R6 alone reach {first}, {second} and {third} % of it" in text
+    assert f"of M3R3, M2R2 and M6R6 alone reach {first}, {second} and {third} % (the" in text
     assert alone[1] < 0.85 < min(alone[0], alone[2])
     trained = [shares[f"training {network}"] for network in networks]
-    compiled = [shares[f"training {network}, compiled"] for network in networks]
-    assert max(trained) == trained[2]
-    assert f"M6R6 lacks {0.85 / trained[2] - 1:.0%}, which".replace("%", " %") in text
-    assert max(c - t for c, t in zip(compiled, trained, strict=True)) < 0.03
+    first, second, third = (f"{share:.0%}".rstrip("%") for share in trained)
+    assert f"M6R6 reaches {third} % of it, M3R3 {first} and M2R2 {second}, where 85 are" in text
+    assert trained[2] > 0.85 > trained[0] > trained[1]
 
 
 def test_what_a_gpu_reaches_is_in_the_benchmarks() -> None:

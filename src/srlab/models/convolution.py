@@ -43,7 +43,7 @@ class Convolution(nn.Conv2d):
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """(N, C, H, W), weights (D, C, K, K), K odd, and biases (D) -> (N, D, H, W)."""
     if _runs_native(x, weight):
-        result: Tensor = _Native.apply(x, weight, bias)
+        result: Tensor = _Convolve.apply(x, weight, bias)
         return result
     return conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
 
@@ -120,7 +120,7 @@ class _Arguments(ctypes.Structure):
     )
 
 
-class _Native(torch.autograd.Function):
+class _Convolve(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         rounded = weight.to(x.dtype)  # as by autocast

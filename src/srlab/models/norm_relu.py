@@ -41,7 +41,7 @@ class NormReLU(nn.BatchNorm2d):
         if self._runs_native(sources):
             assert self.num_batches_tracked is not None
             self.num_batches_tracked.add_(1)
-            results: tuple[Tensor, ...] = _Native.apply(self, self.weight, self.bias, *sources)
+            results: tuple[Tensor, ...] = _NormReLU.apply(self, self.weight, self.bias, *sources)
             return results
         joined = sources[0] if len(sources) == 1 else torch.cat(sources, dim=1)
         return relu_(super().forward(joined)), *sources
@@ -94,7 +94,7 @@ class _Arguments(ctypes.Structure):
     )
 
 
-class _Native(torch.autograd.Function):
+class _NormReLU(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, norm: NormReLU, weight: Tensor, bias: Tensor, *sources: Tensor

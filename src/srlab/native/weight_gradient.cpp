@@ -163,7 +163,9 @@ void weight_gradient(const Arguments& a) {
     const int64_t pitch = a.width + kMargin;
     const int64_t bytes = pitch * ((K == 1 ? 2 : 4) * N * kLanes + 2 * a.outputs);
     const int64_t most = std::clamp(kBytes / bytes, std::min(kRows, a.height), a.height);
-    const int64_t blocks = (a.height + most - 1) / most;
+    const int64_t wanted = (a.threads + a.images - 1) / a.images;  // else a thread would have none
+    const int64_t blocks =
+        std::max((a.height + most - 1) / most, std::min(wanted, a.height / kRows));
     const int64_t vectors = a.inputs / kLanes, outputs = a.outputs / kOutputs;
     const int64_t tiles = vectors / V * outputs * K;  // in this order
     const int64_t size = tiles * kTile + a.outputs;   // of a thread's sums: weights, biases

@@ -11,8 +11,8 @@ ALLOWED = 0.15
 def worse(committed: Sequence[Row], measured: Sequence[Row]) -> list[str]:
     """A line for each ratio that is worse than the committed one.
 
-    What had a ratio and has none now is worse, too. Rows that only one of them has are not
-    compared.
+    What had a ratio and has none now is worse, too, but not on another machine, which may lack what
+    it takes, such as a GPU. Rows that only one of them has are not compared.
     """
     now = {row.name: row for row in measured}
     lines = []
@@ -21,6 +21,8 @@ def worse(committed: Sequence[Row], measured: Sequence[Row]) -> list[str]:
         if row is None or before.ratio is None:
             continue
         if row.ratio is None:
+            if row.machine != before.machine:
+                continue
             lines.append(f"{row.name}: was {before.ratio:.2f} times, now {row.unit}")
         elif row.ratio < (1 - ALLOWED) * before.ratio:
             change = row.ratio / before.ratio - 1

@@ -1,6 +1,7 @@
 """The compiler that native loops need, what it says, and which processors they are for."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,14 @@ def test_a_compiler_that_fails_is_named_in_one_line(tmp_path: Path) -> None:
         f"{compiler}: error: out of order; SRLAB_NATIVE=0 stops trying"
     ]
     assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.skipif(shutil.which("clang++") is None, reason="clang++ is not installed")
+def test_clang_is_refused_in_one_line(tmp_path: Path) -> None:
+    result = tried(tmp_path, CXX="clang++", SRLAB_NATIVE="1")
+    assert result.stdout == "False False\n"
+    (line,) = result.stderr.splitlines()
+    assert "to be compiled by GCC: threads of another OpenMP would stand in the way" in line
 
 
 @pytest.mark.usefixtures("native")

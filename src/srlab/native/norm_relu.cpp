@@ -6,6 +6,10 @@
 // result are those of all sources, one behind another. N vectors are computed with side by side,
 // so that none waits for the one before it.
 
+#ifdef __clang__
+#error "to be compiled by GCC: threads of another OpenMP would stand in the way of PyTorch's"
+#endif
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>

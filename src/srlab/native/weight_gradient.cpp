@@ -10,6 +10,10 @@
 // and at the start of the next. So what a weight sees of the image lies at one distance from the
 // gradient, whatever the pixel.
 
+#ifdef __clang__
+#error "to be compiled by GCC: threads of another OpenMP would stand in the way of PyTorch's"
+#endif
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

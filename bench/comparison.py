@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.results import Row
+from bench.results import NO_GPU, Row, unmeasured
 
 ALLOWED = 0.15
 """By how much of itself a ratio may be worse: measuring errs, too."""
@@ -11,18 +11,17 @@ ALLOWED = 0.15
 def worse(committed: Sequence[Row], measured: Sequence[Row]) -> list[str]:
     """A line for each ratio that is worse than the committed one.
 
-    What had a ratio and has none now is worse, too, but not on another machine, which may lack what
-    it takes, such as a GPU. Rows that only one of them has are not compared.
+    What had a ratio and has none now is worse, too, unless there is no GPU for it. Rows that only
+    one of them has are not compared.
     """
     now = {row.name: row for row in measured}
+    no_gpu = unmeasured("", NO_GPU).unit
     lines = []
     for before in committed:
         row = now.get(before.name)
-        if row is None or before.ratio is None:
+        if row is None or before.ratio is None or row.unit == no_gpu:
             continue
         if row.ratio is None:
-            if row.machine != before.machine:
-                continue
             lines.append(f"{row.name}: was {before.ratio:.2f} times, now {row.unit}")
         elif row.ratio < (1 - ALLOWED) * before.ratio:
             change = row.ratio / before.ratio - 1

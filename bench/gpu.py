@@ -10,12 +10,11 @@ import torch
 from bench.alternation import Pairs, alternate
 from bench.cases import MEMNET_EPOCHS, MEMNET_PATCHES, Case, paper_memnet, paper_srresnet
 from bench.material import packed, png_files
-from bench.results import Row, unmeasured
+from bench.results import NO_GPU, Row, unmeasured
 from bench.settings import Settings
 from bench.training import limit, plain_rate
 from srlab.params import MemNetParams
 
-_NO_GPU = "no GPU"
 _PLAIN_STEPS = 30
 _SECONDS = 1.0
 _ROUNDS = 2
@@ -30,9 +29,9 @@ def measure(settings: Settings) -> Iterator[Row]:
     for case in (paper_memnet(), paper_srresnet()):
         names = [name(case) for name in (rate_name, memory_name, graphs_name, compiling_name)]
         if not torch.cuda.is_available():
-            yield from (unmeasured(name, _NO_GPU) for name in names)
+            yield from (unmeasured(name, NO_GPU) for name in names)
             if isinstance(case.params, MemNetParams):
-                yield unmeasured(schedule_name(case), _NO_GPU)
+                yield unmeasured(schedule_name(case), NO_GPU)
             continue
         with TemporaryDirectory() as folder:
             yield from _rows(case.with_trainer(accelerator="cuda"), Path(folder))

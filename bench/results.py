@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 
 from srlab.errors import SrlabError
 
+NO_GPU = "no GPU"
+"""Why something is not measured."""
+
 EMULATED = "the processor emulates bf16"
 """Why there is no measuring it: it takes minutes for what float32 takes a second for."""
 

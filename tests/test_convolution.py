@@ -28,13 +28,6 @@ def native() -> None:
         pytest.skip("no C++ compiler, SRLAB_NATIVE is 0, or not a processor that this is for")
 
 
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 def images(*shape: int) -> Tensor:
     """Of a mean that is not zero, like what has passed a ReLU."""
     return (torch.randn(shape) + 0.5).bfloat16().to(memory_format=torch.channels_last)
@@ -83,14 +76,14 @@ def test_gradients_are_nearer_to_the_truth_than_torchs(
         assert error <= allowed
 
 
-@pytest.mark.usefixtures("native")
+@pytest.mark.usefixtures("native", "threads")
 @pytest.mark.parametrize("kernel", [1, 3])
-def test_the_same_comes_out_every_time_and_nearly_so_for_other_threads(kernel, threads) -> None:
+def test_the_same_comes_out_every_time_and_nearly_so_for_other_threads(kernel: int) -> None:
     torch.manual_seed(0)
     x, of_y = images(3, 64, 29, 31), images(3, 32, 29, 31)
     found = []
     for count in (2, 2, 1, 7):
-        threads(count)
+        torch.set_num_threads(count)
         found.append(weight_gradient(x, of_y, kernel))
     first, again, *others = found
     for one, two in zip(first, again, strict=True):

@@ -707,9 +707,11 @@ def test_what_convolutions_alone_reach_is_in_the_benchmarks() -> None:
     assert f"of M3R3, M2R2 and M6R6 alone reach {first}, {second} and {third} % (the" in text
     assert alone[1] < 0.85 < min(alone[0], alone[2])
     trained = [shares[f"training {network}"] for network in networks]
+    compiled = [shares[f"training {network}, compiled"] for network in networks]
     first, second, third = (f"{share:.0%}".rstrip("%") for share in trained)
     assert f"M6R6 reaches {third} % of it, M3R3 {first} and M2R2 {second}, where 85 are" in text
     assert trained[2] > 0.85 > trained[0] > trained[1]
+    assert max(c - t for c, t in zip(compiled, trained, strict=True)) < 0.03
 
 
 def test_what_a_gpu_reaches_is_in_the_benchmarks() -> None:

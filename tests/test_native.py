@@ -98,7 +98,7 @@ def test_loops_are_for_some_processors(monkeypatch, flags: str, suits: bool) -> 
     assert NORM_RELU.suit()
 
 
-def test_a_training_is_known_by_the_loops_that_it_has(monkeypatch) -> None:
+def test_a_training_is_known_by_the_loops_that_it_has() -> None:
     absent = Loops("nothing", needs="an instruction that no processor has")
     assert sources(absent) == {}
     found = sources(NORM_RELU, absent)

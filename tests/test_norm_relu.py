@@ -1,7 +1,6 @@
 """BN and ReLU in one against PyTorch's."""
 
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,6 @@ SHAPES = [(2, 16, 1, 1), (3, 32, 5, 7), (4, 48, 31, 31)]
 def native() -> None:
     if library(NORM_RELU) is None:
         pytest.skip("no C++ compiler, or SRLAB_NATIVE is 0")
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def trained_norm(channels: int) -> NormReLU:
